@@ -1,0 +1,102 @@
+"""One typed settings object, read from `EVENTMILL_*` variables; nothing else reads the environment."""
+
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DEFAULT_HISTORY_DAYS = 400
+
+
+def default_history_start() -> date:
+    """The UTC date 400 days ago: Dagster's UI stays quick below some 25,000 hourly partitions."""
+    return datetime.now(UTC).date() - timedelta(days=DEFAULT_HISTORY_DAYS)
+
+
+class Settings(BaseSettings):
+    """Every setting of every process. Field `x` is read from the variable `EVENTMILL_X`."""
+
+    model_config = SettingsConfigDict(env_prefix="EVENTMILL_", extra="ignore", frozen=True)
+
+    home: Path = Field(Path(".eventmill"), description="Directory of the lake, the stream, Postgres' data and the logs.")
+    bind: str = Field("127.0.0.1", description="Address that every service listens on.")
+    http_port: int = Field(8080, ge=1, le=65535, description="Port of the query service and the dashboard.")
+    ingest_port: int = Field(8090, ge=1, le=65535, description="Port of the gateway.")
+    writer_port: int = Field(8091, ge=1, le=65535, description="Port of the writer's health and metrics.")
+    dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI.")
+    dagster_grpc_port: int = Field(4266, ge=1, le=65535, description="Port of the Dagster code server.")
+    flight_port: int = Field(8815, ge=1, le=65535, description="Port of Arrow Flight.")
+    nats_port: int = Field(4222, ge=1, le=65535, description="Port of the embedded NATS server.")
+    nats_monitor_port: int = Field(8222, ge=1, le=65535, description="Monitoring port of the embedded NATS server.")
+    pg_port: int = Field(5433, ge=1, le=65535, description="Port of the embedded PostgreSQL.")
+    nats_url: str | None = Field(None, description="Address of a NATS server; switches the embedded one off.")
+    nats_monitor_url: str | None = Field(
+        None, description="Monitoring address of that NATS server; lets readiness verify `sync_interval: always`."
+    )
+    database_url: str | None = Field(None, description="Address of a PostgreSQL database; switches the embedded one off.")
+    lake_url: str | None = Field(None, description="Directory or object-store address of the Delta lake.")
+    lake_engine: Literal["duckdb"] = Field("duckdb", description="Engine that computes rollups over the lake.")
+    duckdb_memory_limit: str = Field("2GB", description="Memory limit of each DuckDB process.")
+    duckdb_threads: int = Field(2, ge=1, description="Threads of each DuckDB process.")
+    history_start: date = Field(
+        default_factory=default_history_start, description="First UTC date of the hourly and daily partitions."
+    )
+    stream_max_bytes: int = Field(
+        10 * 1024**3, ge=1024**2, description="Size in bytes at which the stream refuses new messages (503)."
+    )
+    demo: bool = Field(True, description="Whether `up` creates a demo app and streams synthetic events into it.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+    @field_validator("home", mode="after")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().resolve()
+
+    @cached_property
+    def nats_address(self) -> str:
+        """`nats://…` address that every client uses."""
+        return self.nats_url or f"nats://127.0.0.1:{self.nats_port}"
+
+    @cached_property
+    def nats_monitor_address(self) -> str | None:
+        """HTTP monitoring address; None for an external server whose address was not given."""
+        if self.nats_monitor_url or self.nats_url:
+            return self.nats_monitor_url
+        return f"http://127.0.0.1:{self.nats_monitor_port}"
+
+    @cached_property
+    def pg_password_file(self) -> Path:
+        """0600 file with the embedded PostgreSQL's generated password."""
+        return self.home / "secrets" / "postgres-password"
+
+    @cached_property
+    def database_address(self) -> str:
+        """`postgresql://…` address of the warehouse. Raises FileNotFoundError before the embedded one was set up."""
+        if self.database_url:
+            return self.database_url
+        password = quote(self.pg_password_file.read_text(encoding="ascii").strip(), safe="")
+        return f"postgresql://eventmill:{password}@127.0.0.1:{self.pg_port}/eventmill"
+
+    @cached_property
+    def lake_address(self) -> str:
+        """Directory (absolute) or object-store URL that holds the Delta tables."""
+        return self.lake_url or str(self.home / "lake")
+
+    @cached_property
+    def state_dir(self) -> Path:
+        """Directory of disposable state: key sets of open periods, attempt files."""
+        return self.home / "state"
+
+    @cached_property
+    def log_dir(self) -> Path:
+        """Directory of the supervised processes' logs."""
+        return self.home / "logs"
+
+
+def load_settings() -> Settings:
+    """Read the environment once; pass the result down."""
+    return Settings()
