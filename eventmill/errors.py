@@ -1,0 +1,16 @@
+"""Errors that a person reads: what is wrong, and what to do about it."""
+
+
+class EventmillError(Exception):
+    """Something the user can put right; the command line prints it without a traceback.
+
+    `message` says what is wrong and names the field, setting or path; `hint` says what to do.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
