@@ -22,7 +22,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="EVENTMILL_", extra="ignore", frozen=True)
 
-    home: Path = Field(Path(".eventmill"), description="Directory of the lake, the stream, Postgres' data and the logs.")
+    home: Path = Field(
+        Path(".eventmill"), description="Directory of the lake, the stream, Postgres' data and the logs."
+    )
     bind: str = Field("127.0.0.1", description="Address that every service listens on.")
     http_port: int = Field(8080, ge=1, le=65535, description="Port of the query service and the dashboard.")
     ingest_port: int = Field(8090, ge=1, le=65535, description="Port of the gateway.")
@@ -35,15 +37,19 @@ class Settings(BaseSettings):
     pg_port: int = Field(5433, ge=1, le=65535, description="Port of the embedded PostgreSQL.")
     nats_url: str | None = Field(None, description="Address of a NATS server; switches the embedded one off.")
     nats_monitor_url: str | None = Field(
-        None, description="Monitoring address of that NATS server; lets readiness verify `sync_interval: always`."
+        None,
+        description="Monitoring address of that NATS server; lets readiness verify `sync_interval: always`.",
     )
-    database_url: str | None = Field(None, description="Address of a PostgreSQL database; switches the embedded one off.")
+    database_url: str | None = Field(
+        None, description="Address of a PostgreSQL database; switches the embedded one off."
+    )
     lake_url: str | None = Field(None, description="Directory or object-store address of the Delta lake.")
     lake_engine: Literal["duckdb"] = Field("duckdb", description="Engine that computes rollups over the lake.")
     duckdb_memory_limit: str = Field("2GB", description="Memory limit of each DuckDB process.")
     duckdb_threads: int = Field(2, ge=1, description="Threads of each DuckDB process.")
     history_start: date = Field(
-        default_factory=default_history_start, description="First UTC date of the hourly and daily partitions."
+        default_factory=default_history_start,
+        description="First UTC date of the hourly and daily partitions.",
     )
     stream_max_bytes: int = Field(
         10 * 1024**3, ge=1024**2, description="Size in bytes at which the stream refuses new messages (503)."

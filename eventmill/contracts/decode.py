@@ -1,0 +1,350 @@
+"""Decode and validate one event: the same rules for gateway, writer and live window."""
+
+import itertools
+import re
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import msgspec
+from msgspec import Raw
+
+from eventmill.contracts import derive, limits
+from eventmill.contracts.event import SOURCES, Event, StoredEvent
+from eventmill.contracts.reasons import Reason
+
+ALIASES = {
+    "type": "event_type",
+    "path": "page_url",
+    "label": "event_name",
+    "duration": "duration_ms",
+    "metadata": "properties",
+    "user_pk": "user_id",
+}
+NESTED_ALIASES = {"source": "source", "sdk_version": "sdk_version"}  # inside `_metadata`
+FIELDS = frozenset(Event.__struct_fields__)
+
+_EVENT = msgspec.json.Decoder(Event)
+_FIELDS = msgspec.json.Decoder(dict[str, Raw])
+_VERSION = re.compile(r"(\d{1,6})\.\d{1,6}\.\d{1,6}(?:[-+][0-9A-Za-z.+-]{1,64})?")
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_STEP = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
+
+
+@dataclass(frozen=True, slots=True)
+class AppRules:
+    """What validation needs to know of an app. `retention_days` 0 keeps events for ever."""
+
+    app_id: str
+    retention_days: int = limits.DEFAULT_RETENTION_DAYS
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeContext:
+    """What holds for all events of an envelope.
+
+    `received_at` is in UTC. `defaults` fills fields that the payload leaves out: source, device_type, os, browser,
+    country, sdk_version, schema_version (strings) and is_bot (bool).
+    """
+
+    app_id: str
+    received_at: datetime
+    history: bool = False
+    defaults: Mapping[str, str | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeContext:
+    """Everything besides the bytes that decides what becomes of an event.
+
+    `app` is None where the subject names an app that does not exist. `history_start` is the first instant that has a
+    partition; only events sent as history can be older than it.
+    """
+
+    app: AppRules | None
+    envelope: EnvelopeContext
+    history_start: datetime | None = None
+    new_id: Callable[[], str] = lambda: str(uuid7())
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An event that goes to quarantine: whole, with the reason, the JSON path and what was wrong there."""
+
+    reason: Reason
+    path: str
+    message: str
+    raw: bytes
+    event_id: str | None = None
+
+
+Decoded = StoredEvent | Rejected
+
+
+class _RejectedError(Exception):
+    def __init__(self, reason: Reason, path: str, message: str) -> None:
+        super().__init__(message)
+        self.reason, self.path, self.message = reason, path, message
+
+
+def decode_event(raw: bytes, context: DecodeContext) -> Decoded:
+    """Decode one event's JSON. Never raises for what the bytes hold: a bad event comes back as `Rejected`."""
+    event: Event | None = None
+    try:
+        _check_size_and_depth(raw)
+        event = _parse(raw)
+        return _store(event, context)
+    except _RejectedError as error:
+        event_id = event.event_id if event is not None else _event_id_of(raw)
+        return Rejected(error.reason, error.path, error.message, raw, event_id)
+
+
+def _check_size_and_depth(raw: bytes) -> None:
+    if len(raw) > limits.MAX_EVENT_BYTES:
+        raise _RejectedError(Reason.TOO_LARGE, "$", f"event has {len(raw):,} bytes, at most 32,768 are allowed")
+    # Counting brackets is a cheap bound; only events that exceed it are measured exactly.
+    if raw.count(b"{") + raw.count(b"[") <= limits.MAX_NESTING:
+        return
+    if nesting(raw) > limits.MAX_NESTING:
+        raise _RejectedError(Reason.TOO_DEEP, "$", f"event nests deeper than {limits.MAX_NESTING} levels")
+
+
+def nesting(raw: bytes) -> int:
+    """Deepest level of nested objects and arrays in a JSON text."""
+    outside_strings = _STRING.sub(b"", raw)
+    return max(itertools.accumulate(_STEP.get(byte, 0) for byte in outside_strings), default=0)
+
+
+def _parse(raw: bytes) -> Event:
+    try:
+        return _EVENT.decode(raw)
+    except msgspec.ValidationError:
+        return _parse_with_aliases(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _RejectedError(Reason.MALFORMED_JSON, "$", f"not valid JSON: {error}") from None
+
+
+def _parse_with_aliases(raw: bytes) -> Event:
+    try:
+        given = _FIELDS.decode(raw)
+    except msgspec.ValidationError:
+        raise _RejectedError(Reason.NOT_AN_OBJECT, "$", "an event is a JSON object") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _RejectedError(Reason.MALFORMED_JSON, "$", f"not valid JSON: {error}") from None
+    known, names = _apply_aliases(given)
+    try:
+        return _EVENT.decode(_object(known))
+    except msgspec.ValidationError as error:
+        raise _explain(str(error), names) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _RejectedError(Reason.MALFORMED_JSON, "$", f"not valid JSON: {error}") from None
+
+
+def _apply_aliases(given: dict[str, Raw]) -> tuple[dict[str, Raw], dict[str, str]]:
+    """Canonical fields with unknown ones moved into `properties`, and the name under which each one was sent."""
+    known: dict[str, Raw] = {}
+    unknown: dict[str, Raw] = {}
+    names: dict[str, str] = {}
+    for name, value in given.items():
+        target = name if name in FIELDS else ALIASES.get(name)
+        # The canonical name wins over an alias; the alias is then kept like any unknown name.
+        if target is None or (target != name and target in given):
+            unknown[name] = value
+        else:
+            known[target] = _as_text(value) if name == "user_pk" else value
+            names[target] = name
+    _apply_nested_aliases(unknown, known, names)
+    if unknown:
+        known["properties"] = _merge_properties(known.get("properties"), unknown)
+    return known, names
+
+
+def _apply_nested_aliases(unknown: dict[str, Raw], known: dict[str, Raw], names: dict[str, str]) -> None:
+    if "_metadata" not in unknown:
+        return
+    try:
+        metadata = _FIELDS.decode(unknown["_metadata"])
+    except msgspec.ValidationError:
+        raise _RejectedError(Reason.WRONG_TYPE, "$._metadata", "_metadata is a JSON object") from None
+    for name, target in NESTED_ALIASES.items():
+        if name in metadata and target not in known:
+            known[target] = metadata[name]
+            names[target] = f"_metadata.{name}"
+
+
+def _as_text(value: Raw) -> Raw:
+    """Other pipelines send `user_pk` as a number; our ids are strings."""
+    text = bytes(value)
+    return Raw(b'"' + text + b'"') if text.lstrip(b"-").isdigit() else value
+
+
+def _merge_properties(properties: Raw | None, unknown: dict[str, Raw]) -> Raw:
+    """Unknown names join `properties`; where a name is in both, the unknown one goes under `_top_level`."""
+    if properties is None or bytes(properties) == b"null":
+        return Raw(_object(unknown))
+    try:
+        own = _FIELDS.decode(properties)
+    except msgspec.ValidationError:
+        return properties  # not an object: the check in `_store` names the field
+    clashing = {name: value for name, value in unknown.items() if name in own}
+    merged = own | {name: value for name, value in unknown.items() if name not in own}
+    if clashing:
+        merged["_top_level"] = Raw(_object(clashing))
+    return Raw(_object(merged))
+
+
+def _object(fields: Mapping[str, Raw]) -> bytes:
+    # Joining the raw values keeps numbers and escapes exactly as they were sent.
+    return b"{" + b",".join(msgspec.json.encode(name) + b":" + bytes(value) for name, value in fields.items()) + b"}"
+
+
+def _explain(message: str, names: Mapping[str, str]) -> _RejectedError:
+    """Turn msgspec's «Expected …, got … - at `$.x`» into a reason, the sender's own path and a sentence."""
+    rule, _, place = message.partition(" - at `")
+    canonical = place.rstrip("`").removeprefix("$.").partition(".")[0].partition("[")[0]
+    path = f"$.{names.get(canonical, canonical)}" if canonical else "$"
+    if canonical in {"timestamp", "sent_at"}:
+        reason = Reason.BAD_TIMESTAMP
+    elif "length" in rule:
+        reason = Reason.TOO_LONG
+    elif canonical == "duration_ms" and (">=" in rule or "<=" in rule):
+        reason = Reason.OUT_OF_RANGE
+    else:
+        reason = Reason.WRONG_TYPE
+    return _RejectedError(reason, path, f"{path[2:] or 'event'}: {rule}")
+
+
+def _store(event: Event, context: DecodeContext) -> StoredEvent:
+    envelope = context.envelope
+    if context.app is None:
+        raise _RejectedError(Reason.UNKNOWN_APP, "$.app_id", f"app {envelope.app_id!r} does not exist")
+    if event.app_id is not None and event.app_id != envelope.app_id:
+        message = f"app_id: the credential or subject is for {envelope.app_id!r}, the payload says {event.app_id!r}"
+        raise _RejectedError(Reason.APP_MISMATCH, "$.app_id", message)
+    if not (event.user_id or event.anonymous_id or event.session_id):
+        raise _RejectedError(
+            Reason.MISSING_IDENTITY, "$", "at least one of user_id, anonymous_id and session_id is required"
+        )
+    times = _times(event, context, context.app)
+    page = derive.page(event.page_url) if event.page_url else None
+    utm = page.utm if page else derive.NO_UTM
+    event_type = _event_type(event)
+    default = envelope.defaults.get
+    return StoredEvent(
+        app_id=envelope.app_id,
+        event_id=event.event_id or context.new_id(),
+        event_type=event_type,
+        event_name=event.event_name or event_type,
+        event_time=times.event_time,
+        timestamp=event.timestamp,
+        sent_at=event.sent_at,
+        received_at=envelope.received_at,
+        user_id=event.user_id or None,
+        anonymous_id=event.anonymous_id or None,
+        session_id=event.session_id or None,
+        source=_source(event.source or str(default("source", "server"))),
+        page_url=page.url if page else None,
+        page_path=event.page_path or (page.path if page else None),
+        page_query=page.query if page else None,
+        page_title=event.page_title,
+        referrer=event.referrer or None,
+        utm_source=event.utm_source or utm[0],
+        utm_medium=event.utm_medium or utm[1],
+        utm_campaign=event.utm_campaign or utm[2],
+        utm_term=event.utm_term or utm[3],
+        utm_content=event.utm_content or utm[4],
+        device_type=event.device_type or _text(default("device_type")),
+        os=event.os or _text(default("os")),
+        browser=event.browser or _text(default("browser")),
+        country=event.country or _text(default("country")),
+        app_version=event.app_version or None,
+        sdk_version=event.sdk_version or _text(default("sdk_version")),
+        duration_ms=event.duration_ms,
+        is_bot=event.is_bot if event.is_bot is not None else default("is_bot") is True,
+        schema_version=_schema_version(event.schema_version or _text(default("schema_version"))),
+        properties=_properties(event.properties),
+        shifted=times.shifted,
+        event_date=times.home.date(),
+        event_hour=times.home.hour,
+    )
+
+
+def _text(value: str | bool | None) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _event_type(event: Event) -> str:
+    if event.event_type:
+        return event.event_type
+    if event.page_url:
+        return "page_view"
+    raise _RejectedError(
+        Reason.MISSING_EVENT_TYPE, "$.event_type", "event_type is required where page_url is not given"
+    )
+
+
+def _source(name: str) -> str:
+    source = SOURCES.get(name)
+    if source is None:
+        message = f"source: must be one of web, mobile, server, import (or api), got {name[:50]!r}"
+        raise _RejectedError(Reason.INVALID_SOURCE, "$.source", message)
+    return source
+
+
+def _schema_version(version: str | None) -> str:
+    if version is None:
+        return limits.DEFAULT_SCHEMA_VERSION
+    matched = _VERSION.fullmatch(version)
+    if matched is None or int(matched[1]) > limits.SCHEMA_MAJOR:
+        message = f"schema_version: major version must be at most {limits.SCHEMA_MAJOR}, got {version[:50]!r}"
+        raise _RejectedError(Reason.UNSUPPORTED_SCHEMA_VERSION, "$.schema_version", message)
+    return version
+
+
+def _times(event: Event, context: DecodeContext, app: AppRules) -> derive.Times:
+    received_at = context.envelope.received_at
+    try:
+        times = derive.times(event.timestamp, event.sent_at, received_at)
+    except OverflowError:
+        message = "timestamp: outside the years 1 to 9999 in UTC"
+        raise _RejectedError(Reason.BAD_TIMESTAMP, "$.timestamp", message) from None
+    if context.envelope.history:
+        start = context.history_start
+        if start is not None and min(times.event_time, times.home) < start:
+            message = f"timestamp: history starts at {start:%Y-%m-%d} (EVENTMILL_HISTORY_START)"
+            raise _RejectedError(Reason.BEFORE_HISTORY_START, "$.timestamp", message)
+    elif app.retention_days and received_at - times.event_time > timedelta(days=app.retention_days):
+        message = f"timestamp: older than the app's {app.retention_days} days; send it as history to keep it"
+        raise _RejectedError(Reason.TOO_OLD, "$.timestamp", message)
+    return times
+
+
+def _properties(raw: Raw) -> str:
+    text = bytes(raw)
+    if not text or text == b"null":
+        return "{}"
+    if not text.startswith(b"{"):
+        raise _RejectedError(Reason.NOT_AN_OBJECT, "$.properties", "properties: expected a JSON object")
+    try:
+        return text.decode()
+    except UnicodeDecodeError as error:
+        raise _RejectedError(Reason.MALFORMED_JSON, "$.properties", f"not valid UTF-8: {error}") from None
+
+
+def _event_id_of(raw: bytes) -> str | None:
+    """The id of an event that failed to decode, for the answer, where it can be told."""
+    try:
+        value = msgspec.json.decode(raw, type=dict[str, object]).get("event_id")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return value if isinstance(value, str) and len(value) <= limits.MAX_EVENT_ID else None
+
+
+def uuid7(now_ms: int | None = None) -> uuid.UUID:
+    """A time-ordered random id by RFC 9562, section 5.7. (In the standard library from Python 3.14.)"""
+    milliseconds = now_ms if now_ms is not None else time.time_ns() // 1_000_000
+    value = (milliseconds & ((1 << 48) - 1)) << 80 | uuid.uuid4().int & ((1 << 80) - 1)
+    value = value & ~(0xF << 76) | 0x7 << 76
+    return uuid.UUID(int=value & ~(0x3 << 62) | 0x2 << 62)

@@ -1,0 +1,65 @@
+"""Values that follow from others: an event's time and home hour, and the parts of a page's address."""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import parse_qsl
+
+from eventmill.contracts.limits import CLOCK_TOLERANCE, MAX_FUTURE
+
+UTM_NAMES = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
+
+
+class Times(NamedTuple):
+    """When an event happened by our rules, and the UTC hour whose partition it lies in."""
+
+    event_time: datetime
+    home: datetime
+    shifted: bool
+
+
+def times(timestamp: datetime | None, sent_at: datetime | None, received_at: datetime) -> Times:
+    """Correct the client's clock [Segment's rule] and name the home hour.
+
+    `received_at` is in UTC, the others carry an offset. The home hour is that of `timestamp` as sent, so all copies of
+    an event share it whatever the correction does. Raises OverflowError outside the years 1 to 9999.
+    """
+    if timestamp is None:
+        return Times(received_at, hour_of(received_at), shifted=False)
+    event_time = timestamp.astimezone(UTC)
+    home = hour_of(event_time)
+    if sent_at is not None and abs(sent_at - received_at) > CLOCK_TOLERANCE:
+        event_time = received_at - (sent_at - timestamp)
+    if event_time - received_at > MAX_FUTURE:
+        event_time = received_at
+    return Times(event_time, home, shifted=hour_of(event_time) != home)
+
+
+def hour_of(instant: datetime) -> datetime:
+    """Start of the UTC hour that holds `instant`."""
+    return instant.replace(minute=0, second=0, microsecond=0)
+
+
+class Page(NamedTuple):
+    """A page's address in parts; `utm` is in the order of UTM_NAMES, None where absent."""
+
+    url: str
+    path: str
+    query: str | None
+    utm: tuple[str | None, ...]
+
+
+NO_UTM: tuple[str | None, ...] = (None,) * len(UTM_NAMES)
+
+
+@lru_cache(maxsize=16_384)
+def page(address: str) -> Page:
+    """Cut query and fragment off, after the UTM parameters have been read. A bare path stays as it is."""
+    without_fragment = address.partition("#")[0]
+    url, _, query = without_fragment.partition("?")
+    rest = url.partition("://")[2]
+    path = ("/" + rest.partition("/")[2]) if rest else url
+    if "utm_" not in query:
+        return Page(url, path, query or None, NO_UTM)
+    found = dict(reversed(parse_qsl(query, errors="replace")))
+    return Page(url, path, query, tuple(found.get(name) for name in UTM_NAMES))

@@ -1,0 +1,129 @@
+"""An envelope: 1 to 2,500 events of one app in one broker message, and what its headers say."""
+
+import base64
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+import msgspec
+from msgspec import Raw
+
+from eventmill.contracts import subjects
+from eventmill.contracts.decode import EnvelopeContext
+
+_ARRAY = msgspec.json.Decoder(list[Raw])
+_OBJECT = msgspec.json.Decoder(dict[str, Raw])
+_DEFAULTS = msgspec.json.Decoder(dict[str, str | bool])
+_WRAPPED_PREFIX = b'{"$raw":"'
+
+
+class EnvelopeError(ValueError):
+    """An envelope's body or headers are not of the contract's form."""
+
+
+def split_body(body: bytes) -> list[bytes]:
+    """Events of a body, each as the bytes that were sent: one JSON value, a JSON array, or NDJSON.
+
+    A body that is none of these comes back as one event, which the decoder then rejects with its bytes kept.
+    """
+    text = body.strip()
+    if not text:
+        return []
+    if text.startswith(b"["):
+        try:
+            return [bytes(item) for item in _ARRAY.decode(text)]
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return [text]
+    if b"\n" not in text or _is_one_object(text):
+        return [text]
+    return [stripped for line in text.split(b"\n") if (stripped := line.strip())]
+
+
+def _is_one_object(text: bytes) -> bool:
+    """Whether a text of several lines is one pretty-printed object rather than NDJSON."""
+    first_line = text.partition(b"\n")[0]
+    try:
+        _OBJECT.decode(first_line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass
+    else:
+        return False
+    try:
+        _OBJECT.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def encode_lines(events: Iterable[bytes]) -> bytes:
+    """Body of an envelope: one line an event; bytes that cannot be a line of their own travel as `{"$raw": base64}`."""
+    return b"\n".join(wrap(event) if b"\n" in event or not event.strip() else event for event in events)
+
+
+def wrap(raw: bytes) -> bytes:
+    """One line that carries arbitrary bytes."""
+    return _WRAPPED_PREFIX + base64.b64encode(raw) + b'"}'
+
+
+def unwrap(line: bytes) -> bytes:
+    """The bytes that `wrap` was given; any other line as it is."""
+    if not line.startswith(_WRAPPED_PREFIX):
+        return line
+    try:
+        return base64.b64decode(line[len(_WRAPPED_PREFIX) : -2], validate=True)
+    except ValueError:
+        return line
+
+
+def encode_headers(context: EnvelopeContext, message_id: str) -> dict[str, str]:
+    """Headers of an envelope that the gateway publishes."""
+    headers = {
+        subjects.HEADER_MSG_ID: message_id,
+        subjects.HEADER_RECEIVED_AT: context.received_at.isoformat(timespec="microseconds"),
+    }
+    if context.history:
+        headers[subjects.HEADER_HISTORY] = "true"
+    if context.defaults:
+        headers[subjects.HEADER_CONTEXT] = msgspec.json.encode(dict(context.defaults)).decode(
+            "ascii", "backslashreplace"
+        )
+    return headers
+
+
+def decode_headers(subject: str, headers: Mapping[str, str] | None, published_at: datetime) -> EnvelopeContext:
+    """Context of a message. Without headers (direct NATS) `received_at` is the broker's own timestamp.
+
+    Raises EnvelopeError where a header does not have its form.
+    """
+    given = headers or {}
+    return EnvelopeContext(
+        app_id=subjects.app_of(subject),
+        received_at=_instant(given.get(subjects.HEADER_RECEIVED_AT)) or published_at.astimezone(UTC),
+        history=given.get(subjects.HEADER_HISTORY, "").lower() == "true",
+        defaults=_defaults(given),
+    )
+
+
+def _instant(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        message = f"header {subjects.HEADER_RECEIVED_AT} must be RFC 3339 with an offset, got {text[:50]!r}"
+        raise EnvelopeError(message)
+    return instant.astimezone(UTC)
+
+
+def _defaults(headers: Mapping[str, str]) -> dict[str, str | bool]:
+    defaults: dict[str, str | bool] = {}
+    if version := headers.get(subjects.HEADER_SCHEMA_VERSION):
+        defaults["schema_version"] = version
+    if text := headers.get(subjects.HEADER_CONTEXT):
+        try:
+            defaults |= _DEFAULTS.decode(text)
+        except msgspec.MsgspecError as error:
+            message = f"header {subjects.HEADER_CONTEXT} must be a JSON object of strings and booleans: {error}"
+            raise EnvelopeError(message) from None
+    return defaults

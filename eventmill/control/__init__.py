@@ -1,0 +1,1 @@
+"""Apps, credentials and saved definitions, and the versioned schemas of Postgres."""

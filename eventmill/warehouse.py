@@ -1,0 +1,46 @@
+"""Connections to Postgres, where control data, rollups and marts live."""
+
+from typing import Any
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool
+
+from eventmill.errors import NotReadyError
+from eventmill.settings import Settings
+
+_OPTIONS = "-c timezone=UTC"
+
+
+def connect(settings: Settings, *, autocommit: bool = False, **options: Any) -> psycopg.Connection:
+    """Open one connection whose session is in UTC. Raises NotReadyError where Postgres does not answer."""
+    try:
+        return psycopg.connect(
+            settings.database_address,
+            autocommit=autocommit,
+            options=_OPTIONS,
+            connect_timeout=5,
+            application_name="eventmill",
+            **options,
+        )
+    except psycopg.OperationalError as error:
+        raise NotReadyError(
+            f"PostgreSQL does not answer: {str(error).strip()}",
+            "Is it running? `eventmill status` tells; EVENTMILL_DATABASE_URL names an external one.",
+        ) from error
+
+
+def async_pool(settings: Settings, *, max_size: int, statement_timeout_ms: int) -> AsyncConnectionPool:
+    """A pool, not opened yet, whose sessions are in UTC, read committed, and bounded in time per statement."""
+    return AsyncConnectionPool(
+        settings.database_address,
+        min_size=1,
+        max_size=max_size,
+        open=False,
+        timeout=5,
+        kwargs={
+            "autocommit": True,
+            "options": f"{_OPTIONS} -c statement_timeout={statement_timeout_ms}",
+            "application_name": "eventmill",
+            "connect_timeout": 5,
+        },
+    )
