@@ -14,3 +14,11 @@ class EventmillError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+class VersionError(EventmillError):
+    """A store was written by a newer version, which this program must not touch."""
+
+
+class NotReadyError(EventmillError):
+    """A server that this program needs does not answer, or is not set up as it must be."""

@@ -1,0 +1,1 @@
+"""Starts nats-server and PostgreSQL from their wheels, and supervises every process of `eventmill up`."""
