@@ -45,6 +45,7 @@ def migrate(connection: psycopg.Connection) -> list[str]:
         )
     try:
         version = current_version(connection)
+        connection.commit()  # the read opened a transaction: each migration would be only a savepoint in it
         _refuse_downgrade(version, max(known))
         return [_apply(connection, number, *known[number]) for number in known if number > version]
     finally:
@@ -63,7 +64,7 @@ def _refuse_downgrade(version: int, newest: int) -> None:
 
 def _apply(connection: psycopg.Connection, number: int, name: str, text: str) -> str:
     with connection.transaction():
-        connection.execute(sql.SQL(text))  # type: ignore[arg-type]  # our own file, not a literal
+        connection.execute(sql.SQL(text))  # our own file, not input
         set_version(connection, COMPONENT, number, name)
     return name
 

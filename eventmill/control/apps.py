@@ -1,0 +1,203 @@
+"""Apps: the tenants. Each has an id that names its subject and its rows, and the settings its numbers follow."""
+
+import re
+import unicodedata
+import zoneinfo
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row
+
+from eventmill.contracts.decode import AppRules
+from eventmill.contracts.limits import DEFAULT_RETENTION_DAYS
+from eventmill.contracts.subjects import APP_ID, is_app_id
+from eventmill.control.credentials import KeyKind, issue_key, revoke_keys
+from eventmill.errors import EventmillError
+
+_COLUMNS = sql.SQL(
+    "app_id, identifier::text, name, org_id, owner_id, time_zone, week_start, retention_days, created_at, deleted_at"
+)
+_CHANGEABLE = ("name", "owner_id", "time_zone", "week_start", "retention_days")
+_MAX_APP_ID = 63
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A tenant. `week_start` is an ISO weekday (1 Monday); `retention_days` 0 keeps events for ever."""
+
+    app_id: str
+    identifier: str
+    name: str
+    org_id: str
+    owner_id: str | None
+    time_zone: str
+    week_start: int
+    retention_days: int
+    created_at: datetime
+    deleted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedKeys:
+    """A new app's keys; only their digests are kept."""
+
+    write_key: str
+    read_key: str
+    admin_key: str
+
+
+def create_app(
+    connection: psycopg.Connection[Any],
+    name: str,
+    *,
+    app_id: str | None = None,
+    org_id: str = "default",
+    owner_id: str | None = None,
+    time_zone: str = "UTC",
+    week_start: int = 1,
+    retention_days: int = DEFAULT_RETENTION_DAYS,
+) -> tuple[App, IssuedKeys]:
+    """Create an app and its three keys; without `app_id` the id is made of the name. The caller commits.
+
+    Raises EventmillError where the id is taken or a value breaks a rule.
+    """
+    values = _checked(
+        {
+            "name": name,
+            "owner_id": owner_id,
+            "time_zone": time_zone,
+            "week_start": week_start,
+            "retention_days": retention_days,
+        }
+    )
+    with connection.transaction():
+        connection.execute("insert into control.org (org_id) values (%s) on conflict do nothing", [org_id])
+        app = _insert(connection, app_id, slug(name), values | {"org_id": org_id})
+        keys = IssuedKeys(
+            issue_key(connection, org_id, "write", [app.app_id]),
+            issue_key(connection, org_id, "read", [app.app_id]),
+            issue_key(connection, org_id, "admin", [app.app_id]),
+        )
+    return app, keys
+
+
+def _insert(connection: psycopg.Connection[Any], app_id: str | None, base: str, values: Mapping[str, Any]) -> App:
+    if app_id is not None:
+        if not is_app_id(app_id):
+            raise EventmillError(f"App id {app_id!r} must match {APP_ID.pattern}.", "Choose another with --id.")
+        app = _try_insert(connection, app_id, values)
+        if app is None:
+            raise EventmillError(f"App {app_id!r} exists already.", "`eventmill app list` shows all apps.")
+        return app
+    for number in count(1):
+        suffix = "" if number == 1 else f"-{number}"
+        if app := _try_insert(connection, base[: _MAX_APP_ID - len(suffix)] + suffix, values):
+            return app
+    raise AssertionError("count() never ends")
+
+
+def _try_insert(connection: psycopg.Connection[Any], app_id: str, values: Mapping[str, Any]) -> App | None:
+    given = {"app_id": app_id, **values}
+    statement = sql.SQL(
+        "insert into control.app ({names}) values ({values}) on conflict (app_id) do nothing returning {columns}"
+    ).format(
+        names=sql.SQL(", ").join(map(sql.Identifier, given)),
+        values=sql.SQL(", ").join(map(sql.Placeholder, given)),
+        columns=_COLUMNS,
+    )
+    with connection.cursor(row_factory=class_row(App)) as cursor:
+        return cursor.execute(statement, given).fetchone()
+
+
+def slug(name: str) -> str:
+    """An app id made of a name: ASCII letters and digits in lower case, joined by hyphens; `app` where none is left."""
+    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_name).strip("-")[:_MAX_APP_ID].rstrip("-") or "app"
+
+
+def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, checked by name. Raises EventmillError naming the field and the rule."""
+    if "name" in values and not 1 <= len(values["name"]) <= 200:
+        raise EventmillError("name must have 1 to 200 characters.")
+    if "time_zone" in values and values["time_zone"] not in zoneinfo.available_timezones():
+        raise EventmillError(
+            f"time_zone {values['time_zone']!r} is not an IANA time zone.",
+            "Examples: UTC, Europe/Berlin, Asia/Kathmandu.",
+        )
+    if "week_start" in values and not 1 <= values["week_start"] <= 7:
+        raise EventmillError("week_start must be 1 (Monday) to 7 (Sunday).")
+    if "retention_days" in values and not 0 <= values["retention_days"] <= 36_500:
+        raise EventmillError("retention_days must be 0 (for ever) to 36500.")
+    return dict(values)
+
+
+def get_app(connection: psycopg.Connection[Any], app_id: str) -> App:
+    """One app, one being deleted too. Raises EventmillError where there is none of that id."""
+    with connection.cursor(row_factory=class_row(App)) as cursor:
+        statement = sql.SQL("select {} from control.app where app_id = %s").format(_COLUMNS)
+        app = cursor.execute(statement, [app_id]).fetchone()
+    if app is None:
+        raise EventmillError(f"There is no app {app_id!r}.", "`eventmill app list` shows all apps.")
+    return app
+
+
+def list_apps(connection: psycopg.Connection[Any]) -> list[App]:
+    """All apps by id, those being deleted too."""
+    with connection.cursor(row_factory=class_row(App)) as cursor:
+        return cursor.execute(sql.SQL("select {} from control.app order by app_id").format(_COLUMNS)).fetchall()
+
+
+def app_rules(connection: psycopg.Connection[Any]) -> dict[str, AppRules]:
+    """What validation needs of every app that accepts events."""
+    rows = connection.execute("select app_id, retention_days from control.app where deleted_at is null").fetchall()
+    return {app_id: AppRules(app_id, retention_days) for app_id, retention_days in rows}
+
+
+def update_app(connection: psycopg.Connection[Any], app_id: str, **changes: Any) -> App:
+    """Change name, owner_id, time_zone, week_start or retention_days. The caller commits.
+
+    A new time zone moves every period, so the app's rollups go in the same transaction; the pipeline's reconciliation
+    computes them anew from the lake. Raises EventmillError for an unknown app or a value that breaks a rule.
+    """
+    if unknown := set(changes) - set(_CHANGEABLE):
+        msg = f"not changeable: {sorted(unknown)}"
+        raise ValueError(msg)
+    values = _checked(changes)
+    with connection.transaction():
+        before = get_app(connection, app_id)
+        if values:
+            assignments = sql.SQL(", ").join(
+                sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in values
+            )
+            statement = sql.SQL("update control.app set {} where app_id = {}").format(
+                assignments, sql.Placeholder("app_id")
+            )
+            connection.execute(statement, values | {"app_id": app_id})
+        after = get_app(connection, app_id)
+        if after.time_zone != before.time_zone:
+            delete_rollups(connection, app_id)
+    return after
+
+
+def rotate_key(connection: psycopg.Connection[Any], app_id: str, kind: KeyKind) -> str:
+    """Revoke the app's keys of that kind and return a new one. The caller commits."""
+    with connection.transaction():
+        app = get_app(connection, app_id)
+        revoke_keys(connection, app_id, kind)
+        return issue_key(connection, app.org_id, kind, [app_id])
+
+
+def delete_rollups(connection: psycopg.Connection[Any], app_id: str) -> int:
+    """Delete the app's rows from every table of `rollups` that has an app, and return how many. The caller commits."""
+    tables = connection.execute(
+        "select c.table_schema, c.table_name from information_schema.columns c"
+        " join information_schema.tables t using (table_schema, table_name)"
+        " where c.table_schema in ('rollups', 'marts') and c.column_name = 'app_id' and t.table_type = 'BASE TABLE'"
+    ).fetchall()
+    statement = sql.SQL("delete from {} where app_id = %s")
+    return sum(connection.execute(statement.format(sql.Identifier(*table)), [app_id]).rowcount for table in tables)
