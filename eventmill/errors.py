@@ -1,4 +1,11 @@
-"""Errors that a person reads: what is wrong, and what to do about it."""
+"""Errors that a person reads: what is wrong, and what to do about it.
+
+EventmillError
+├── SettingsError        a setting is missing, wrong or contradicts another one
+├── NotReadyError        a server behind us does not answer, or is not set up as it must be
+├── VersionError         a store was written by a newer version
+└── LakeError            the lake's files contradict each other
+"""
 
 
 class EventmillError(Exception):
@@ -16,9 +23,17 @@ class EventmillError(Exception):
         return f"{self.message}\n{self.hint}" if self.hint else self.message
 
 
-class VersionError(EventmillError):
-    """A store was written by a newer version, which this program must not touch."""
+class SettingsError(EventmillError):
+    """A setting is missing, wrong or contradicts another one."""
 
 
 class NotReadyError(EventmillError):
     """A server that this program needs does not answer, or is not set up as it must be."""
+
+
+class VersionError(EventmillError):
+    """A store was written by a newer version, which this program must not touch."""
+
+
+class LakeError(EventmillError):
+    """The lake's files contradict each other."""

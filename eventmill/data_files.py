@@ -1,0 +1,65 @@
+"""Writes the lake's Parquet files so that they are durable and can be skipped by their statistics."""
+
+import json
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from eventmill.delta_log import DataFile, make_directories, sync_directory, sync_file
+
+
+def write_data_file(
+    table: Path,
+    rows: pa.Table,
+    partition_values: Mapping[str, str],
+    statistics: Sequence[str],
+    prefix: str = "part",
+) -> DataFile:
+    """Write `rows` (without partition columns) as one fsynced file below `table` and describe it.
+
+    The file carries page checksums: a flipped bit is an error when read with verification, not a wrong number.
+    Raises OSError where the disk is full; the file then belongs to no commit and a later clean-up removes it.
+    """
+    folder = "/".join(f"{name}={value}" for name, value in partition_values.items())
+    directory = table / folder
+    make_directories(directory, table)
+    path = directory / f"{prefix}-{uuid.uuid4()}.parquet"
+    try:
+        pq.write_table(rows, path, compression="zstd", write_page_checksum=True, store_schema=False)
+        sync_file(path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    sync_directory(directory)
+    return DataFile(
+        path=f"{folder}/{path.name}",
+        size=path.stat().st_size,
+        partition_values=dict(partition_values),
+        modified_ms=time.time_ns() // 1_000_000,
+        stats=encode_statistics(rows, statistics),
+    )
+
+
+def encode_statistics(rows: pa.Table, columns: Sequence[str]) -> str:
+    """Delta's per-file statistics (JSON): row count, and least, greatest and null count of each column named."""
+    least: dict[str, Any] = {}
+    greatest: dict[str, Any] = {}
+    for name in columns:
+        bounds = pc.min_max(rows.column(name)).as_py()
+        least[name], greatest[name] = _plain(bounds["min"]), _plain(bounds["max"])
+    nulls = {name: rows.column(name).null_count for name in columns}
+    return json.dumps(
+        {"numRecords": rows.num_rows, "minValues": least, "maxValues": greatest, "nullCount": nulls},
+        separators=(",", ":"),
+    )
+
+
+def _plain(value: Any) -> Any:
+    return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if isinstance(value, datetime) else value

@@ -1,0 +1,162 @@
+"""Durable commits to a Delta table on a local disk.
+
+delta-rs makes a log entry visible before it is durable and never calls fsync on a local disk. An acknowledged event
+must survive a power cut, so this module writes log entries itself: the entry is fsynced under a name of its own, then
+linked to its version's name. The link fails where that version exists: the conditional put that Delta's protocol asks
+for. An entry is therefore never visible before it is whole, and two writers can never both own a version.
+See docs/decisions/0007 and https://github.com/delta-io/delta/blob/master/PROTOCOL.md.
+"""
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from eventmill import __version__
+from eventmill.errors import EventmillError, LakeError
+
+LOG_DIRECTORY = "_delta_log"
+
+
+class CommitConflictError(EventmillError):
+    """Somebody else committed the version: read the table again before trying once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A Parquet file of a table. `path` is relative to the table, `modified_ms` in Unix milliseconds."""
+
+    path: str
+    size: int
+    partition_values: Mapping[str, str]
+    modified_ms: int
+    stats: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """An application's own version, kept by the table: the cursor of who writes it."""
+
+    app_id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one log entry says. `metadata` (JSON values) joins the entry's `commitInfo`."""
+
+    adds: Sequence[DataFile] = ()
+    removes: Sequence[DataFile] = ()
+    transaction: Transaction | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    # False where rows only move to other files: readers of changes then skip the entry.
+    is_data_change: bool = True
+
+
+def log_path(table: Path, version: int) -> Path:
+    """File that holds a version's log entry."""
+    return table / LOG_DIRECTORY / f"{version:020d}.json"
+
+
+def append(table: Path, version: int, commit: Commit) -> None:
+    """Write log entry `version`, durable before it is visible.
+
+    The commit's data files must be durable already. Raises CommitConflictError where the version exists.
+    """
+    directory = table / LOG_DIRECTORY
+    unlinked = directory / f".{uuid.uuid4()}.tmp"
+    try:
+        write_durably(unlinked, _encode(commit))
+        os.link(unlinked, log_path(table, version))
+    except FileExistsError:
+        raise CommitConflictError(f"Version {version} of {table.name} was committed by another process.") from None
+    finally:
+        unlinked.unlink(missing_ok=True)
+    sync_directory(directory)
+
+
+def read(table: Path, version: int) -> list[dict[str, Any]]:
+    """Actions of a log entry. Raises FileNotFoundError where it is not there, LakeError where it is not whole."""
+    text = log_path(table, version).read_text(encoding="utf-8")
+    try:
+        actions = [json.loads(line) for line in text.splitlines() if line]
+    except ValueError:
+        actions = []
+    if not actions:
+        raise LakeError(f"Log entry {version} of {table.name} is empty or cut off.")
+    return actions
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Create a file whose content has reached the disk when this returns; its name needs `sync_directory`."""
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_file(path: Path) -> None:
+    """Bring a file's content to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_directory(directory: Path) -> None:
+    """Bring the names in a directory to the disk."""
+    sync_file(directory)
+
+
+def make_directories(directory: Path, root: Path) -> None:
+    """Create a directory below `root`, each new name durable."""
+    if directory.is_dir():
+        return
+    make_directories(directory.parent, root)
+    directory.mkdir(exist_ok=True)
+    sync_directory(directory.parent)
+
+
+def _encode(commit: Commit) -> bytes:
+    now = time.time_ns() // 1_000_000
+    info: dict[str, Any] = {
+        "timestamp": now,
+        "operation": "WRITE" if commit.is_data_change else "OPTIMIZE",
+        "operationParameters": {"mode": "Append"} if commit.is_data_change else {},
+        "engineInfo": f"eventmill/{__version__}",
+        **commit.metadata,
+    }
+    actions: list[dict[str, Any]] = [{"commitInfo": info}]
+    if commit.transaction is not None:
+        txn = {"appId": commit.transaction.app_id, "version": commit.transaction.version, "lastUpdated": now}
+        actions.append({"txn": txn})
+    actions += [{"remove": _remove(file, now, is_data_change=commit.is_data_change)} for file in commit.removes]
+    actions += [{"add": _add(file, is_data_change=commit.is_data_change)} for file in commit.adds]
+    return b"\n".join(json.dumps(action, separators=(",", ":")).encode() for action in actions) + b"\n"
+
+
+def _add(file: DataFile, *, is_data_change: bool) -> dict[str, Any]:
+    return {
+        "path": file.path,
+        "partitionValues": dict(file.partition_values),
+        "size": file.size,
+        "modificationTime": file.modified_ms,
+        "dataChange": is_data_change,
+        "stats": file.stats,
+    }
+
+
+def _remove(file: DataFile, now: int, *, is_data_change: bool) -> dict[str, Any]:
+    return {
+        "path": file.path,
+        "deletionTimestamp": now,
+        "dataChange": is_data_change,
+        "extendedFileMetadata": True,
+        "partitionValues": dict(file.partition_values),
+        "size": file.size,
+    }
