@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from eventmill.embedded.logs import tail
 from eventmill.errors import EventmillError
 
 PR_SET_PDEATHSIG = 1
@@ -45,15 +46,6 @@ def signal_group(pid: int, number: signal.Signals) -> None:
         return
 
 
-def log_tail(log: Path, lines: int = 15) -> str:
-    """The last lines of a log file, empty when there is none."""
-    if not log.exists():
-        return ""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - 16_384))
-        return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-lines:])
-
-
 @dataclass(slots=True)
 class Server:
     """One server process that is started, waited for, stopped or killed: for tools and tests.
@@ -86,7 +78,7 @@ class Server:
         while not self.is_ready():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
-                raise EventmillError(f"{self.name} did not become ready:\n{log_tail(self.log)}", f"See {self.log}.")
+                raise EventmillError(f"{self.name} did not become ready:\n{tail(self.log)}", f"See {self.log}.")
             time.sleep(0.02)
 
     def stop(self) -> None:

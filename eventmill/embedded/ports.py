@@ -30,9 +30,9 @@ def is_free(address: str, port: int) -> bool:
 def holder(port: int) -> psutil.Process | None:
     """The process that listens on that port, None where the system does not tell us."""
     try:
-        for connection in psutil.net_connections("tcp"):  # type: ignore[no-untyped-call]
+        for connection in psutil.net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
-                return psutil.Process(connection.pid)  # type: ignore[no-untyped-call]
+                return psutil.Process(connection.pid)
     except psutil.Error:
         return None
     return None

@@ -1,0 +1,116 @@
+"""Keeps the processes of one home running: in order of dependency up, in reverse order down."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from eventmill.embedded.leftovers import MARKER, end_leftovers
+from eventmill.embedded.logs import rotate
+from eventmill.embedded.run_directory import RunDirectory, RunState, Status
+from eventmill.embedded.supervised import Process, Supervised
+
+LOG_CHECK_SECONDS = 30.0
+
+
+def ignore_report(_name: str, _status: Status) -> None:
+    """The listener of a supervisor that nobody watches."""
+
+
+class Supervisor:
+    """Runs `processes` until it is told to stop; `on_change` hears of every change of a process's status."""
+
+    def __init__(
+        self,
+        home: Path,
+        processes: Sequence[Process],
+        environment: Mapping[str, str],
+        on_change: Callable[[str, Status], None] = ignore_report,
+    ) -> None:
+        self._home = home
+        self._directory = RunDirectory(home / "run")
+        self._on_change = on_change
+        self._state = RunState()
+        self._stop_requested = asyncio.Event()
+        marked = {**environment, MARKER: str(home)}
+        self._supervised = {
+            process.name: Supervised(process, home / "logs" / f"{process.name}.log", marked, self._report)
+            for process in processes
+        }
+
+    async def run(self) -> None:
+        """Start everything and return after a stop. Raises EventmillError when a process cannot start."""
+        with self._directory.locked():
+            (self._home / "logs").mkdir(parents=True, exist_ok=True)
+            await asyncio.to_thread(end_leftovers, self._home, self._directory.load())
+            self._state = RunState(os.getpid(), {name: one.status for name, one in self._supervised.items()})
+            self._directory.save(self._state)
+            await self._run_locked()
+
+    def request_stop(self) -> None:
+        """Stop cleanly; asked a second time, end everything by force."""
+        if self._stop_requested.is_set():
+            for one in self._supervised.values():
+                one.kill()
+        self._stop_requested.set()
+
+    async def wait_ready(self, names: Sequence[str]) -> None:
+        """Return once all the named processes have become ready."""
+        for name in names:
+            await self._supervised[name].ready.wait()
+
+    async def _run_locked(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.request_stop)
+        runs = {name: asyncio.create_task(self._run_one(one)) for name, one in self._supervised.items()}
+        rotation = asyncio.create_task(self._keep_logs_small())
+        stop = asyncio.create_task(self._stop_requested.wait())
+        try:
+            await self._until_stop_or_failure(stop, list(runs.values()))
+        finally:
+            await asyncio.gather(*(self._stop_one(name, runs) for name in runs))
+            for task in (rotation, stop):
+                await _cancelled(task)
+            self._directory.save(self._state)
+
+    async def _until_stop_or_failure(self, stop: "asyncio.Task[bool]", runs: list["asyncio.Task[None]"]) -> None:
+        running: set[asyncio.Task[None] | asyncio.Task[bool]] = {stop, *runs}
+        while not stop.done():
+            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                # Raises what made a process impossible to start; a finished one-shot returns.
+                task.result()
+
+    async def _run_one(self, one: Supervised) -> None:
+        await self.wait_ready(one.process.after)
+        await one.run()
+
+    async def _stop_one(self, name: str, runs: Mapping[str, "asyncio.Task[None]"]) -> None:
+        """Stop a process after everything that depends on it has stopped."""
+        dependents = [runs[other] for other, one in self._supervised.items() if name in one.process.after]
+        await asyncio.gather(*dependents, return_exceptions=True)
+        one = self._supervised[name]
+        await one.stop()
+        if one.status.phase == "waiting":
+            # It still waits for a dependency that will not come.
+            runs[name].cancel()
+        await asyncio.gather(runs[name], return_exceptions=True)
+
+    async def _keep_logs_small(self) -> None:
+        while True:
+            await asyncio.sleep(LOG_CHECK_SECONDS)
+            for one in self._supervised.values():
+                await asyncio.to_thread(rotate, one.log)
+
+    def _report(self, name: str, status: Status) -> None:
+        self._directory.save(self._state)
+        self._on_change(name, status)
+
+
+async def _cancelled(task: "asyncio.Task[None] | asyncio.Task[bool]") -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
