@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec import Raw
 
-from eventmill.contracts import derive, limits
+from eventmill.contracts import derive, limits, unparsable
 from eventmill.contracts.event import SOURCES, Event, StoredEvent
 from eventmill.contracts.reasons import Reason
 
@@ -91,6 +91,8 @@ class _RejectedError(Exception):
 
 def decode_event(raw: bytes, context: DecodeContext) -> Decoded:
     """Decode one event's JSON. Never raises for what the bytes hold: a bad event comes back as `Rejected`."""
+    if line := unparsable.unwrap(raw):
+        return Rejected(Reason.UNPARSABLE_LINE, "$", line.message, line.raw, line.event_id)
     event: Event | None = None
     try:
         _check_size_and_depth(raw)
