@@ -40,11 +40,15 @@ class Supervisor:
             for process in processes
         }
 
-    async def run(self) -> None:
-        """Start everything and return after a stop. Raises EventmillError when a process cannot start."""
+    async def run(self, check: Callable[[], None] = lambda: None) -> None:
+        """Start everything and return after a stop. Raises EventmillError when a process cannot start.
+
+        `check` runs once this home is ours and left-overs have ended, and may refuse the start by raising.
+        """
         with self._directory.locked():
             (self._home / "logs").mkdir(parents=True, exist_ok=True)
             await asyncio.to_thread(end_leftovers, self._home, self._directory.load())
+            await asyncio.to_thread(check)
             self._state = RunState(os.getpid(), {name: one.status for name, one in self._supervised.items()})
             self._directory.save(self._state)
             await self._run_locked()
