@@ -5,6 +5,7 @@ import asyncio
 import click
 
 from eventmill import lake, stream, warehouse
+from eventmill.control import history
 from eventmill.control.migrate import migrate as migrate_warehouse
 from eventmill.embedded import dagster_home
 from eventmill.settings import Settings
@@ -21,6 +22,8 @@ def migrate(settings: Settings) -> None:
         applied = migrate_warehouse(connection)
         for name in applied:
             click.echo(f"postgres: applied {name}")
+        history.record_start(connection, settings.history_start)
+        connection.commit()
         if dagster_home.migrate(settings, connection):
             click.echo("dagster: tables migrated")
     lake.create_tables(settings)
