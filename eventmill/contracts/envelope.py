@@ -1,6 +1,7 @@
 """An envelope: 1 to 2,500 events of one app in one broker message, and what its headers say."""
 
 import base64
+import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
@@ -56,7 +57,12 @@ def _is_one_object(text: bytes) -> bool:
 
 def encode_lines(events: Iterable[bytes]) -> bytes:
     """Body of an envelope: one line an event; bytes that cannot be a line of their own travel as `{"$raw": base64}`."""
-    return b"\n".join(wrap(event) if b"\n" in event or not event.strip() else event for event in events)
+    return b"\n".join(wrap(event) if _needs_wrapping(event) else event for event in events)
+
+
+def _needs_wrapping(event: bytes) -> bool:
+    # A first line that opens an array would make the whole body one; a line of the wrapper's own form is a client's.
+    return b"\n" in event or not event.strip() or event.lstrip().startswith((b"[", _WRAPPED_PREFIX))
 
 
 def wrap(raw: bytes) -> bytes:
@@ -83,9 +89,8 @@ def encode_headers(context: EnvelopeContext, message_id: str) -> dict[str, str]:
     if context.history:
         headers[subjects.HEADER_HISTORY] = "true"
     if context.defaults:
-        headers[subjects.HEADER_CONTEXT] = msgspec.json.encode(dict(context.defaults)).decode(
-            "ascii", "backslashreplace"
-        )
+        # The standard library escapes everything beyond ASCII: a header holds nothing else.
+        headers[subjects.HEADER_CONTEXT] = json.dumps(dict(context.defaults), separators=(",", ":"))
     return headers
 
 

@@ -1,0 +1,56 @@
+"""What a client is told: one answer an event, in the order of the request."""
+
+from collections import Counter
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from eventmill.contracts.decode import Decoded, Rejected
+
+Status = Literal["accepted", "duplicate", "quarantined", "filtered"]
+
+
+class EventAnswer(msgspec.Struct, kw_only=True):
+    """What became of one event. `path` (JSON path) and `message` say what was wrong with a quarantined one."""
+
+    event_id: str | None
+    status: Status
+    reason: str | None = None
+    path: str | UnsetType = UNSET
+    message: str | UnsetType = UNSET
+
+
+class RequestAnswer(msgspec.Struct, kw_only=True):
+    """Counts by status, and the answers in order. Every event in here is on the broker's disk."""
+
+    accepted: int
+    duplicate: int
+    quarantined: int
+    filtered: int
+    events: list[EventAnswer]
+
+
+def answer_event(decoded: Decoded, event_id: str | None, *, is_duplicate: bool) -> EventAnswer:
+    """The answer to one event."""
+    if isinstance(decoded, Rejected):
+        return EventAnswer(
+            event_id=decoded.event_id,
+            status="quarantined",
+            reason=decoded.reason.value,
+            path=decoded.path,
+            message=decoded.message,
+        )
+    return EventAnswer(event_id=event_id, status="duplicate" if is_duplicate else "accepted")
+
+
+def answer_request(events: list[EventAnswer]) -> RequestAnswer:
+    """The answer to a request."""
+    counts = Counter(event.status for event in events)
+    return RequestAnswer(
+        accepted=counts["accepted"],
+        duplicate=counts["duplicate"],
+        quarantined=counts["quarantined"],
+        filtered=counts["filtered"],
+        events=events,
+    )

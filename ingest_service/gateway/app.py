@@ -1,0 +1,75 @@
+"""Wires the gateway together."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import structlog
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from prometheus_client import CollectorRegistry
+
+from eventmill.settings import Settings
+from eventmill.warehouse import async_pool
+from ingest_service.gateway import health
+from ingest_service.gateway.events import Intake, post_events
+from ingest_service.gateway.problems import Problem, answer_http_error, answer_problem
+from ingest_service.gateway.publish import Broker
+from ingest_service.gateway.requests import RequestLog
+from ingest_service.gateway.store import CredentialStore
+from ingest_service.gateway.visitors import Visitors
+
+HOUSEKEEPING_SECONDS = 60.0
+DRAIN_SECONDS = 5.0
+
+logger = structlog.get_logger(__name__)
+
+
+def create_app(settings: Settings) -> RequestLog:
+    """The gateway as an ASGI application; broker and Postgres may come and go while it runs."""
+    registry = CollectorRegistry()
+    broker = Broker(settings, registry)
+    store = CredentialStore(async_pool(settings, max_size=4, statement_timeout_ms=1_000))
+    visitors = Visitors(store.salt)
+    state = State(
+        {
+            "intake": Intake(settings, store.keys, visitors, broker, registry),
+            "checks": {"broker": broker.check, "credentials": store.check},
+            "registry": registry,
+        }
+    )
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
+        await store.open()
+        tasks = [asyncio.create_task(broker.watch()), asyncio.create_task(_housekeep(store, visitors))]
+        yield
+        if not await log.drained(DRAIN_SECONDS):
+            logger.warning("requests were still in flight at the end")
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await store.flush_uses()
+        await broker.close()
+        await store.close()
+
+    app = Litestar(
+        [post_events, health.live, health.ready, health.metrics],
+        state=state,
+        lifespan=[lifespan],
+        exception_handlers={Problem: answer_problem, HTTPException: answer_http_error},
+        openapi_config=None,
+        logging_config=None,
+    )
+    log = RequestLog(app, registry)
+    return log
+
+
+async def _housekeep(store: CredentialStore, visitors: Visitors) -> None:
+    """Have tomorrow's salt made (and old ones destroyed) in time, and note which keys were used."""
+    while True:
+        await visitors.renew(datetime.now(UTC).date())
+        await store.flush_uses()
+        await asyncio.sleep(HOUSEKEEPING_SECONDS)

@@ -1,0 +1,78 @@
+"""Refusals of a whole request, as Problem Details (RFC 9457)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 2
+
+
+class Problem(Exception):  # noqa: N818 - the standard's own word
+    """A refused request: status, what is wrong, and the field and rule at fault where there are such."""
+
+    def __init__(
+        self,
+        status: int,
+        title: str,
+        detail: str,
+        *,
+        field: str | None = None,
+        rule: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.title, self.detail = status, title, detail
+        self.field, self.rule, self.headers = field, rule, dict(headers or {})
+
+
+class ProblemBody(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """The answer's JSON. `type` is left out, which means `about:blank`: the status and title say it all."""
+
+    title: str
+    status: int
+    detail: str
+    field: str | None = None
+    rule: str | None = None
+
+
+def unauthorized(detail: str) -> Problem:
+    """401 that says how to send a key."""
+    rule = "Send a write key as `Authorization: Bearer <key>`, as Basic user name, or as `X-Write-Key`."
+    headers = {"WWW-Authenticate": "Bearer"}
+    return Problem(401, "Unauthorized", detail, field="Authorization", rule=rule, headers=headers)
+
+
+def too_large(detail: str, rule: str) -> Problem:
+    """413 for a body over a limit."""
+    return Problem(413, "Content Too Large", detail, field="body", rule=rule)
+
+
+def unavailable(detail: str) -> Problem:
+    """503 that asks for the same events again: none of them was acknowledged."""
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    rule = "Nothing was acknowledged: send the same events again, with the same ids."
+    return Problem(503, "Service Unavailable", detail, rule=rule, headers=headers)
+
+
+def answer_problem(_request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
+    """Litestar exception handler."""
+    body = ProblemBody(
+        title=problem.title, status=problem.status, detail=problem.detail, field=problem.field, rule=problem.rule
+    )
+    return _response(body, problem.headers)
+
+
+def answer_http_error(_request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """Litestar exception handler for its own refusals: unknown path, wrong method."""
+    body = ProblemBody(
+        title=type(error).__name__.removesuffix("Exception"), status=error.status_code, detail=error.detail
+    )
+    return _response(body, error.headers or {})
+
+
+def _response(body: ProblemBody, headers: Mapping[str, str]) -> Response[bytes]:
+    return Response(msgspec.json.encode(body), status_code=body.status, media_type=MEDIA_TYPE, headers=dict(headers))

@@ -1,0 +1,123 @@
+"""The broker as the gateway sees it: publish an envelope, or say why that cannot be done now."""
+
+import asyncio
+import time
+import uuid
+
+import httpx
+import nats.errors
+import structlog
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js import errors as js_errors
+from prometheus_client import CollectorRegistry
+
+from eventmill import stream, telemetry
+from eventmill.contracts import metrics
+from eventmill.contracts.envelope import encode_headers, encode_lines
+from eventmill.errors import EventmillError, NotReadyError
+from eventmill.settings import Settings
+from eventmill.stream import PublishError, StreamFullError
+from ingest_service.gateway.intake import Envelope
+
+WATCH_SECONDS = 5.0
+RETRY_SECONDS = 0.5
+
+logger = structlog.get_logger(__name__)
+
+
+class Broker:
+    """Connects in the background, for as long as it takes; publishes only to a broker that syncs before it confirms."""
+
+    def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
+        self._settings = settings
+        self._client: Client | None = None
+        self._jetstream: JetStreamContext | None = None
+        self._seconds = telemetry.histogram(metrics.GATEWAY_PUBLISH_SECONDS, registry)
+        self._failures = telemetry.counter(metrics.GATEWAY_PUBLISH_FAILURES, registry)
+
+    async def watch(self) -> None:
+        """Connect, then look after the connection until cancelled."""
+        while True:
+            try:
+                await (self._connect() if self._jetstream is None else self.check())
+            except (EventmillError, httpx.HTTPError, TimeoutError) as error:
+                logger.warning("broker not ready", error=str(error) or type(error).__name__)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                await asyncio.sleep(WATCH_SECONDS)
+
+    async def _connect(self) -> None:
+        if self._client is None:
+            self._client = await stream.connect(self._settings, "gateway")
+        jetstream = self._client.jetstream(timeout=1)
+        await self._refuse_late_sync()
+        try:
+            await stream.ensure_stream(jetstream, self._settings)
+        except (nats.errors.Error, js_errors.Error, TimeoutError) as error:
+            raise NotReadyError(f"The stream is not there: {str(error) or type(error).__name__}") from error
+        self._jetstream = jetstream
+        logger.info("broker connected")
+
+    async def _refuse_late_sync(self) -> None:
+        # A confirmation before fsync is no promise: such a broker would lose what we call accepted.
+        if await stream.is_sync_always(self._settings) is False:
+            self._jetstream = None
+            raise NotReadyError(
+                "The broker confirms before it syncs.",
+                "Set `jetstream { sync_interval: always }` in its configuration.",
+            )
+
+    async def check(self) -> None:
+        """Raises NotReadyError (or httpx.HTTPError from its monitoring port) where the broker cannot take events."""
+        if self._jetstream is None:
+            raise NotReadyError("The broker is not connected.")
+        await self._refuse_late_sync()
+        await self._check_health()
+        await stream.identify_stream(self._jetstream)
+
+    async def _check_health(self) -> None:
+        # With a full disk the server stays connected and merely never confirms: only this tells.
+        address = self._settings.nats_monitor_address
+        if address is None:
+            return
+        async with httpx.AsyncClient(timeout=2) as client:
+            response = await client.get(f"{address}/healthz")
+        if response.status_code != 200:
+            raise NotReadyError(f"The broker is not healthy: {response.text[:200]}")
+
+    async def publish(self, envelope: Envelope, budget_seconds: float) -> None:
+        """Return once the broker has the envelope on its disk.
+
+        Raises NotReadyError, StreamFullError or PublishError.
+        """
+        deadline = time.monotonic() + budget_seconds
+        jetstream = await self._connected(deadline)
+        started = time.monotonic()
+        try:
+            await stream.publish_envelope(
+                jetstream,
+                envelope.context.app_id,
+                encode_lines(envelope.lines),
+                encode_headers(envelope.context, str(uuid.uuid4())),
+                deadline - started,
+            )
+        except (StreamFullError, PublishError) as error:
+            cause = "stream_full" if isinstance(error, StreamFullError) else "not_confirmed"
+            self._failures.labels(cause).inc()
+            raise
+        self._seconds.observe(time.monotonic() - started)
+
+    async def _connected(self, deadline: float) -> JetStreamContext:
+        """Waits for a reconnection: a publish meanwhile would lie in a buffer and be sent after we said no."""
+        while self._client is None or self._jetstream is None or not self._client.is_connected:
+            if time.monotonic() + 0.05 >= deadline:
+                self._failures.labels("not_confirmed").inc()
+                raise NotReadyError("The broker is not connected.")
+            await asyncio.sleep(0.05)
+        return self._jetstream
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._client is not None:
+            await self._client.close()
