@@ -41,3 +41,55 @@ GATEWAY_PUBLISH_FAILURES = MetricDefinition(
     ("cause",),
 )
 GATEWAY = (GATEWAY_REQUESTS, GATEWAY_EVENTS, GATEWAY_QUARANTINED, GATEWAY_PUBLISH_SECONDS, GATEWAY_PUBLISH_FAILURES)
+
+WRITER_EVENTS = MetricDefinition("eventmill_writer_events_total", "counter", "Events stored in the lake.")
+WRITER_QUARANTINED = MetricDefinition(
+    "eventmill_writer_quarantined_events_total", "counter", "Events put into quarantine, by reason.", ("reason",)
+)
+WRITER_MISSING = MetricDefinition(
+    "eventmill_writer_missing_messages_total",
+    "counter",
+    "Messages that were deleted from the stream before the writer read them.",
+)
+WRITER_FLUSH_EVENTS = MetricDefinition(
+    "eventmill_writer_flush_events",
+    "histogram",
+    "Events in a flush.",
+    buckets=(1, 10, 100, 1_000, 5_000, 10_000, 20_000, 60_000),
+)
+WRITER_FLUSH_FILES = MetricDefinition(
+    "eventmill_writer_flush_files", "histogram", "Data files of a flush.", buckets=(0, 1, 2, 4, 8, 16, 32, 128, 1_024)
+)
+WRITER_COMMIT_SECONDS = MetricDefinition(
+    "eventmill_writer_commit_seconds",
+    "histogram",
+    "Seconds that a flush takes, from rows in memory to a durable commit.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
+)
+WRITER_FAILURES = MetricDefinition(
+    "eventmill_writer_failures_total", "counter", "Flushes that failed and are tried again, by error.", ("error",)
+)
+WRITER_LAG_MESSAGES = MetricDefinition(
+    "eventmill_writer_lag_messages", "gauge", "Messages in the stream that are not in the lake yet."
+)
+WRITER_LAG_SECONDS = MetricDefinition(
+    "eventmill_writer_lag_seconds", "gauge", "Age of the oldest message that was read and is not in the lake yet."
+)
+WRITER_DAMAGED_FILES = MetricDefinition(
+    "eventmill_writer_damaged_files_total",
+    "counter",
+    "Damaged data files found in the lake, by what became of them: repaired or lost.",
+    ("outcome",),
+)
+WRITER = (
+    WRITER_EVENTS,
+    WRITER_QUARANTINED,
+    WRITER_MISSING,
+    WRITER_FLUSH_EVENTS,
+    WRITER_FLUSH_FILES,
+    WRITER_COMMIT_SECONDS,
+    WRITER_FAILURES,
+    WRITER_LAG_MESSAGES,
+    WRITER_LAG_SECONDS,
+    WRITER_DAMAGED_FILES,
+)

@@ -1,0 +1,129 @@
+"""Puts the writer together from the settings, and takes it down again."""
+
+import asyncio
+import signal
+from collections.abc import Mapping
+from datetime import UTC, datetime, time
+
+import psycopg
+import structlog
+from nats.aio.client import Client
+from prometheus_client import CollectorRegistry
+
+from eventmill.contracts.decode import AppRules
+from eventmill.control.apps import app_rules
+from eventmill.errors import NotReadyError
+from eventmill.lake import EVENTS, QUARANTINE, LakeTable, lake_directory, transaction_id
+from eventmill.settings import Settings
+from eventmill.stream import StreamIdentity, connect, identify_stream
+from eventmill.warehouse import connect as connect_warehouse
+from ingest_service.writer.attempts import AttemptFile
+from ingest_service.writer.buffer import Buffer
+from ingest_service.writer.decoding import EnvelopeDecoder
+from ingest_service.writer.flush import Committed, LakeWriter
+from ingest_service.writer.head import TableHead
+from ingest_service.writer.health import HealthServer
+from ingest_service.writer.identity import UnknownStreamError, accept_stream, verify_identity
+from ingest_service.writer.instruments import Instruments
+from ingest_service.writer.notice import publish_notice
+from ingest_service.writer.rules import RulesCache
+from ingest_service.writer.service import WriterService
+from ingest_service.writer.source import OrderedSource
+
+log = structlog.get_logger(__name__)
+
+# Stopping waits for the batch in flight this long; what is not written by then is read from the stream again.
+STOP_SECONDS = 8.0
+
+
+async def run(settings: Settings) -> None:
+    """Run the writer until SIGTERM or SIGINT. Raises EventmillError where it cannot work."""
+    stopping = asyncio.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stopping.set)
+    client = await connect(settings, "writer")
+    try:
+        await _run(settings, client, stopping)
+    finally:
+        await client.close()
+
+
+async def _run(settings: Settings, client: Client, stopping: asyncio.Event) -> None:
+    registry = CollectorRegistry()
+    rules = RulesCache(lambda: load_rules(settings))
+    service = assemble(settings, client, await identify_stream(client.jetstream()), rules, registry)
+    service.stopping = stopping
+    health = HealthServer(
+        settings.bind, settings.writer_port, registry, lambda: [*service.problems(), *rules.problems()]
+    )
+    health.start()
+    working = asyncio.create_task(_work(rules, service))
+    stopped = asyncio.create_task(stopping.wait())
+    try:
+        await asyncio.wait([working, stopped], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([working], timeout=STOP_SECONDS if rules.is_answering else 0)
+        if working.done():
+            await working
+        else:
+            log.warning("stopped before the last batch was written: it is read from the stream again")
+    finally:
+        working.cancel()
+        stopped.cancel()
+        await asyncio.gather(working, stopped, return_exceptions=True)
+        health.stop()
+
+
+async def _work(rules: RulesCache, service: WriterService) -> None:
+    await rules.wait_until_loaded()
+    await service.run()
+
+
+def assemble(
+    settings: Settings, client: Client, stream: StreamIdentity, rules: RulesCache, registry: CollectorRegistry
+) -> WriterService:
+    """A writer of this stream whose collaborators are those of the settings."""
+    directory = lake_directory(settings)
+    name = transaction_id(stream.created_at)
+    lake = LakeWriter.open(LakeTable(directory, EVENTS), LakeTable(directory, QUARANTINE), name)
+
+    def verify(current: StreamIdentity) -> None:
+        verify_identity(current, lake.events)
+        if transaction_id(current.created_at) != name:
+            raise UnknownStreamError("The event stream was replaced while the writer ran.", "Restart the writer.")
+
+    async def committed(commit: Committed) -> None:
+        log.info("committed", version=commit.version, through=commit.through, events=commit.counts.received)
+        await publish_notice(client, commit)
+
+    attempts = AttemptFile(settings.state_dir / "writer-attempts.json", name)
+    history_start = datetime.combine(settings.history_start, time(), UTC)
+    return WriterService(
+        source=OrderedSource(client, lake.sequence, verify),
+        decoder=EnvelopeDecoder(rules, attempts, history_start),
+        buffer=Buffer(lake.sequence),
+        lake=lake,
+        instruments=Instruments(registry),
+        committed=committed,
+    )
+
+
+async def accept(settings: Settings) -> None:
+    """Let the lake go on with the broker's stream, whatever stream it was written from before."""
+    client = await connect(settings, "writer")
+    try:
+        stream = await identify_stream(client.jetstream())
+    finally:
+        await client.close()
+    accept_stream(stream, TableHead(LakeTable(lake_directory(settings), EVENTS)))
+    log.info("stream accepted", created_at=stream.created_at.isoformat())
+
+
+def load_rules(settings: Settings) -> Mapping[str, AppRules]:
+    """Rules of every app. Raises NotReadyError where Postgres does not answer or is not set up."""
+    try:
+        with connect_warehouse(settings, autocommit=True) as connection:
+            return app_rules(connection)
+    except FileNotFoundError as error:
+        raise NotReadyError(f"PostgreSQL is not set up yet: {error}") from error
+    except psycopg.Error as error:
+        raise NotReadyError(f"PostgreSQL does not answer: {error}", "Was `eventmill migrate` run?") from error

@@ -1,0 +1,101 @@
+"""Rows to Arrow: one table per flush, column by column, then cut into the files it becomes."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, repeat
+from operator import attrgetter
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from eventmill.contracts.event import StoredEvent
+from eventmill.contracts.schema import EVENTS_SCHEMA, QUARANTINE_SCHEMA
+from eventmill.lake import TableDefinition, TouchedHour
+from ingest_service.writer.decoding import DecodedEnvelope
+
+SHIFTED_PREFIX = "shifted"
+_FIELDS = StoredEvent.__struct_fields__
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """Rows of one data file (without partition columns), sorted; `prefix` starts the file's name."""
+
+    partition_values: dict[str, str]
+    prefix: str
+    rows: pa.Table
+
+
+def events_table(envelopes: Sequence[DecodedEnvelope]) -> pa.Table:
+    """All events of the envelopes in EVENTS_SCHEMA."""
+    events = [event for envelope in envelopes for event in envelope.events]
+    columns: dict[str, Any] = {name: list(map(attrgetter(name), events)) for name in _FIELDS}
+    columns["stream_seq"] = [
+        sequence for envelope in envelopes for sequence in repeat(envelope.sequence, len(envelope.events))
+    ]
+    columns["row_no"] = [row for envelope in envelopes for row in envelope.event_rows]
+    return pa.table(columns, schema=EVENTS_SCHEMA)
+
+
+def quarantine_table(envelopes: Sequence[DecodedEnvelope]) -> pa.Table:
+    """All rejected events of the envelopes in QUARANTINE_SCHEMA."""
+    rows = [
+        {
+            "app_id": envelope.context.app_id,
+            "event_id": rejected.event_id,
+            "reason": rejected.reason.value,
+            "path": rejected.path,
+            "message": rejected.message,
+            "raw": rejected.raw,
+            "received_at": envelope.context.received_at,
+            "history": envelope.context.history,
+            "context": json.dumps(dict(envelope.context.defaults)),
+            "stream_seq": envelope.sequence,
+            "row_no": row,
+            "received_date": envelope.context.received_at.date(),
+        }
+        for envelope in envelopes
+        for row, rejected in zip(envelope.rejected_rows, envelope.rejected, strict=True)
+    ]
+    return pa.Table.from_pylist(rows, schema=QUARANTINE_SCHEMA)
+
+
+def touched_hours(events: pa.Table) -> list[TouchedHour]:
+    """Apps and UTC hours of `event_time` with the number of their events."""
+    hours = pc.floor_temporal(events["event_time"], unit="hour")
+    keys = pa.table({"app_id": events["app_id"], "hour": hours})
+    counted = keys.group_by(["app_id", "hour"]).aggregate([([], "count_all")])
+    return [TouchedHour(row["app_id"], row["hour"], row["count_all"]) for row in counted.to_pylist()]
+
+
+def parts(rows: pa.Table, definition: TableDefinition) -> Iterator[FilePart]:
+    """Cut a table into the rows of its data files: by partition, and shifted events by themselves."""
+    keys = [*definition.partition_columns]
+    if "shifted" in rows.column_names:
+        keys.append("shifted")
+    order = [*keys, "app_id", "event_time" if "event_time" in rows.column_names else "received_at"]
+    ordered = rows.sort_by([(name, "ascending") for name in order])
+    for start, length in _runs(ordered, keys):
+        part = ordered.slice(start, length)
+        first = {name: part[name][0].as_py() for name in keys}
+        yield FilePart(
+            {name: str(first[name]) for name in definition.partition_columns},
+            SHIFTED_PREFIX if first.get("shifted") else "part",
+            part.select(definition.file_columns.names),
+        )
+
+
+def _runs(ordered: pa.Table, keys: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Start and length of each stretch of rows that agree in all keys."""
+    if ordered.num_rows == 0:
+        return
+    starts = {0}
+    for name in keys:
+        column = ordered[name].combine_chunks()
+        changes = pc.not_equal(column.slice(1), column.slice(0, len(column) - 1))
+        starts.update(index + 1 for index in pc.indices_nonzero(changes).to_pylist())
+    ascending = [*sorted(starts), ordered.num_rows]
+    for start, end in pairwise(ascending):
+        yield start, end - start

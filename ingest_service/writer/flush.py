@@ -1,0 +1,194 @@
+"""Writes a batch into the lake: `quarantine` first, then `events`, whose transaction is the writer's only cursor."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import structlog
+
+from eventmill import delta_log
+from eventmill.data_files import write_data_file
+from eventmill.delta_log import Commit, CommitConflictError, DataFile, Transaction
+from eventmill.errors import LakeError
+from eventmill.lake import LakeTable, TouchedHour, encode_note
+from ingest_service.writer.buffer import Batch
+from ingest_service.writer.columns import events_table, parts, quarantine_table, touched_hours
+from ingest_service.writer.decoding import DecodedEnvelope
+from ingest_service.writer.head import TableHead
+from ingest_service.writer.settled import settled_rows
+
+log = structlog.get_logger(__name__)
+
+
+class FencedError(CommitConflictError):
+    """Another writer of the same stream has committed: what it wrote must not be written again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of a batch's events."""
+
+    stored: int
+    quarantined: dict[str, int]
+    apps: dict[str, dict[str, int]]
+    missing: int
+
+    @property
+    def received(self) -> int:
+        """Events that the batch's envelopes held."""
+        return self.stored + sum(self.quarantined.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A commit to `events`: its version, the last sequence in it, what it says of itself, and its cost."""
+
+    version: int
+    through: int
+    touched: Sequence[TouchedHour]
+    note: dict[str, Any]
+    counts: Counts
+    files: int
+    seconds: float
+
+
+@dataclass(slots=True)
+class LakeWriter:
+    """Appends batches of one stream to the lake. Blocks, so it runs in a thread; one call at a time.
+
+    `transaction_id` names the cursor. `reach` is told each step before it is taken: tests stop the writer there.
+    """
+
+    events: TableHead
+    quarantine: TableHead
+    transaction_id: str
+    reach: Callable[[str], None] = field(default=lambda _step: None)
+
+    @classmethod
+    def open(cls, events: LakeTable, quarantine: LakeTable, transaction_id: str) -> "LakeWriter":
+        """A writer that starts from what the tables say."""
+        return cls(TableHead(events), TableHead(quarantine), transaction_id)
+
+    @property
+    def sequence(self) -> int:
+        """Last sequence of the stream in `events`, as far as this writer knows; 0 before the first."""
+        return self.events.transactions.get(self.transaction_id, 0)
+
+    def write(self, batch: Batch) -> Committed | None:
+        """Commit what the lake does not hold of the batch yet; None where another writer has written all of it.
+
+        May be called again with the same batch after any error: nothing is written twice. Raises OSError where the
+        disk refuses, LakeError where events before the batch are missing in the lake.
+        """
+        started_at = time.perf_counter()
+        while True:
+            self.events.advance()
+            self.quarantine.advance()
+            rest = batch.beyond(self.sequence)
+            if rest.through <= self.sequence:
+                self._sync_log()
+                return None
+            if rest.after > self.sequence:
+                raise LakeError(
+                    f"The lake ends at sequence {self.sequence}, but the next batch starts after {rest.after}.",
+                    "The table was rolled back while the writer ran: restart the writer.",
+                )
+            try:
+                return self._commit(rest, started_at)
+            except FencedError as error:
+                log.warning("another writer is at work", reason=error.message, sequence=self.sequence)
+
+    def _commit(self, batch: Batch, started_at: float) -> Committed:
+        envelopes = batch.envelopes
+        quarantined = self.quarantine.transactions.get(self.transaction_id, 0)
+        if quarantined > self.sequence:
+            settled = settled_rows(self.quarantine, self.transaction_id, self.sequence)
+            envelopes = [item.without(settled.get(item.sequence, ())) for item in envelopes]
+        self._commit_quarantine(envelopes, max(batch.through, quarantined))
+        rows = events_table(envelopes)
+        touched = touched_hours(rows)
+        counts = count(batch.envelopes, rows.num_rows)
+        note = encode_note(touched, batch.complete_through) | {"counts": _plain(counts), "through": batch.through}
+        self.reach("events")
+        files = self._append(self.events, rows, batch.through, note)
+        seconds = time.perf_counter() - started_at
+        return Committed(self.events.version, batch.through, touched, note, counts, files, seconds)
+
+    def _commit_quarantine(self, envelopes: Sequence[DecodedEnvelope], through: int) -> None:
+        # Without rejected events there is nothing to say: all of them up to the table's own cursor are in it.
+        if not any(envelope.rejected for envelope in envelopes):
+            return
+        self.reach("quarantine")
+        self._append(self.quarantine, quarantine_table(envelopes), through, {})
+
+    def _append(self, head: TableHead, rows: pa.Table, through: int, note: dict[str, Any]) -> int:
+        files = self._write_files(head, rows)
+        commit = Commit(files, transaction=Transaction(self.transaction_id, through), metadata=note)
+        before = head.transactions.get(self.transaction_id)
+        while True:
+            try:
+                head.table.append(commit, head.version)
+                break
+            except CommitConflictError:
+                head.advance()
+                if head.transactions.get(self.transaction_id) != before:
+                    _discard(head, files)
+                    raise FencedError(f"{head.table.definition.name} has moved on.") from None
+                # It was a compaction or the like: our rows are still missing, on top of the new version.
+            except OSError:
+                # A disk that stays full must not fill up further with each retry.
+                if not delta_log.log_path(head.table.directory, head.version + 1).exists():
+                    _discard(head, files)
+                raise
+        head.advance()
+        return len(files)
+
+    def _write_files(self, head: TableHead, rows: pa.Table) -> list[DataFile]:
+        table = head.table
+        files: list[DataFile] = []
+        try:
+            for part in parts(rows, table.definition):
+                statistics = table.definition.statistics
+                file = write_data_file(table.directory, part.rows, part.partition_values, statistics, part.prefix)
+                files.append(file)
+        except BaseException:
+            _discard(head, files)
+            raise
+        return files
+
+    def _sync_log(self) -> None:
+        """Make durable what another writer, or an attempt of ours that failed half-way, has made visible."""
+        for head in (self.quarantine, self.events):
+            delta_log.sync_directory(head.table.directory / delta_log.LOG_DIRECTORY)
+
+
+def _discard(head: TableHead, files: Sequence[DataFile]) -> None:
+    """Delete files that certainly belong to no commit."""
+    for file in files:
+        (head.table.directory / file.path).unlink(missing_ok=True)
+
+
+def count(envelopes: Sequence[DecodedEnvelope], stored: int) -> Counts:
+    """What became of the envelopes' events, of which `stored` went to `events`."""
+    apps: dict[str, dict[str, int]] = {}
+    reasons: Counter[str] = Counter()
+    for envelope in envelopes:
+        app = apps.setdefault(envelope.context.app_id, {"envelopes": 0, "stored": 0, "quarantined": 0})
+        app["envelopes"] += 1
+        app["stored"] += len(envelope.events)
+        app["quarantined"] += len(envelope.rejected)
+        reasons.update(item.reason.value for item in envelope.rejected)
+    return Counts(stored, dict(reasons), apps, sum(envelope.missing for envelope in envelopes))
+
+
+def _plain(counts: Counts) -> dict[str, Any]:
+    return {
+        "received": counts.received,
+        "stored": counts.stored,
+        "quarantined": counts.quarantined,
+        "apps": counts.apps,
+        "missing": counts.missing,
+    }

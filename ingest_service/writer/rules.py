@@ -1,0 +1,82 @@
+"""The apps' rules, cached: Postgres may be away while events are written, but never when an app is called unknown."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from eventmill.contracts.decode import AppRules
+from eventmill.errors import NotReadyError
+
+log = structlog.get_logger(__name__)
+
+Load = Callable[[], Mapping[str, AppRules]]
+
+
+class RulesCache:
+    """Rules by app. `load` blocks, so it runs in a thread; it raises NotReadyError where Postgres does not answer."""
+
+    def __init__(
+        self,
+        load: Load,
+        max_age_seconds: float = 15.0,
+        retry_seconds: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._load = load
+        self._max_age_seconds = max_age_seconds
+        self._retry_seconds = retry_seconds
+        self._clock = clock
+        self._rules: Mapping[str, AppRules] = {}
+        self._loaded_at = float("-inf")
+        self._tried_at = float("-inf")
+        self._refresh: asyncio.Task[None] | None = None
+        # False only while an answer is needed that Postgres does not give.
+        self.is_answering = False
+
+    def problems(self) -> list[str]:
+        """What keeps events from being decoded; empty where nothing does."""
+        return [] if self.is_answering else ["PostgreSQL does not say which apps there are."]
+
+    async def of(self, app_id: str, arrived_at: float) -> AppRules | None:
+        """Rules of an app; None only if the app did not exist after `arrived_at` (the cache's clock).
+
+        Waits while that cannot be told because Postgres is away: an event must not be called unknown for that.
+        """
+        rules = self._rules.get(app_id)
+        if rules is None:
+            await self._load_after(arrived_at)
+            rules = self._rules.get(app_id)
+        self._refresh_when_old()
+        return rules
+
+    async def wait_until_loaded(self) -> None:
+        """Return once Postgres has answered for the first time."""
+        await self._load_after(self._clock())
+
+    async def _load_after(self, instant: float) -> None:
+        while self._loaded_at < instant:
+            if not await self._try_load():
+                self.is_answering = False
+                await asyncio.sleep(self._retry_seconds)
+
+    def _refresh_when_old(self) -> None:
+        is_running = self._refresh is not None and not self._refresh.done()
+        oldest = max(self._loaded_at, self._tried_at)
+        if not is_running and self._clock() - oldest > self._max_age_seconds:
+            self._refresh = asyncio.create_task(self._refresh_once())
+
+    async def _refresh_once(self) -> None:
+        await self._try_load()
+
+    async def _try_load(self) -> bool:
+        started_at = self._tried_at = self._clock()
+        try:
+            self._rules = await asyncio.to_thread(self._load)
+        except NotReadyError as error:
+            log.warning("the apps' rules cannot be read", reason=error.message)
+            return False
+        self._loaded_at = started_at
+        self.is_answering = True
+        return True

@@ -1,0 +1,113 @@
+"""The writer at work: receive, decode and buffer, while the batch before is written."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+
+from eventmill.errors import NotReadyError
+from ingest_service.writer.buffer import Batch, Buffer
+from ingest_service.writer.decoding import EnvelopeDecoder
+from ingest_service.writer.flush import Committed, LakeWriter
+from ingest_service.writer.instruments import Instruments
+from ingest_service.writer.source import OrderedSource
+
+log = structlog.get_logger(__name__)
+
+_POLL_SECONDS = 0.25
+_MAX_BACKOFF_SECONDS = 5.0
+_LAG_SECONDS = 2.0
+
+
+@dataclass(slots=True)
+class WriterService:
+    """Moves envelopes from source to lake, one batch in flight and one being filled: memory stays bounded.
+
+    `committed` is awaited after each commit. `clock` is monotonic, in seconds; the rules that `decoder` uses share it.
+    """
+
+    source: OrderedSource
+    decoder: EnvelopeDecoder
+    buffer: Buffer
+    lake: LakeWriter
+    instruments: Instruments
+    committed: Callable[[Committed], Awaitable[None]]
+    clock: Callable[[], float] = time.monotonic
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _writing: asyncio.Task[None] | None = None
+    _failure: str | None = None
+
+    def problems(self) -> list[str]:
+        """What keeps the writer from being ready; empty where nothing does."""
+        found = [] if self.source.is_open else ["The stream's consumer is not open."]
+        return [*found, self._failure] if self._failure else found
+
+    async def run(self) -> None:
+        """Work until `stopping` is set, then write what was decoded. Raises what no retry can put right."""
+        lag = asyncio.create_task(self._watch_lag())
+        try:
+            while not self.stopping.is_set():
+                await self._step()
+            if len(self.buffer):
+                await self._hand_over()
+            await self._written()
+        finally:
+            lag.cancel()
+            await asyncio.gather(lag, return_exceptions=True)
+            await self.source.close()
+
+    async def _step(self) -> None:
+        wait_seconds = min(_POLL_SECONDS, self.buffer.seconds_left(self.clock()))
+        if self._writing is not None and self._writing.done():
+            await self._written()
+        for envelope in await self.source.receive(wait_seconds):
+            arrived_at = self.clock()
+            self.buffer.add(await self.decoder.decode(envelope, arrived_at), self.clock())
+            if self.buffer.seconds_left(self.clock()) <= 0:
+                await self._hand_over()
+        if self.buffer.seconds_left(self.clock()) <= 0:
+            await self._hand_over()
+
+    async def _hand_over(self) -> None:
+        """Have the buffer written; waits for the batch before, which is the back pressure on the source."""
+        await self._written()
+        self._writing = asyncio.create_task(self._write(self.buffer.take()))
+
+    async def _written(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            await writing
+
+    async def _write(self, batch: Batch) -> None:
+        backoff_seconds = 0.1
+        while True:
+            try:
+                committed = await asyncio.to_thread(self.lake.write, batch)
+                break
+            except OSError as error:
+                # A full disk, most of all: the batch is kept and the stream keeps the rest.
+                self._failure = f"The lake cannot be written: {error.strerror or error}"
+                self.instruments.failures.labels(type(error).__name__).inc()
+                log.warning("batch was not written", reason=str(error), after=batch.after, retry_in=backoff_seconds)
+            await asyncio.sleep(backoff_seconds)
+            backoff_seconds = min(2 * backoff_seconds, _MAX_BACKOFF_SECONDS)
+        self._failure = None
+        if committed is not None:
+            self.instruments.note_commit(committed)
+            await self.committed(committed)
+
+    async def _watch_lag(self) -> None:
+        while True:
+            try:
+                pending = await self.source.pending()
+            except NotReadyError as error:
+                log.debug("lag is unknown", reason=error.message)
+            else:
+                oldest = self.buffer.oldest_published_at()
+                waiting = (datetime.now(UTC) - oldest).total_seconds() if oldest else 0.0
+                self.instruments.lag_messages.set(pending + len(self.buffer))
+                self.instruments.lag_seconds.set(max(0.0, waiting))
+            await asyncio.sleep(_LAG_SECONDS)

@@ -1,0 +1,244 @@
+"""Reads the stream in order from a sequence on, and opens a new consumer whenever that order is in doubt.
+
+The consumer is ephemeral and needs no acknowledgements: the lake is the only cursor. A delivery that got lost shows
+as a gap in the *consumer's* sequence; a gap in the *stream's* sequence alone means that those messages were deleted
+or purged, for instance with an app, and is only counted.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import nats.errors
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.js import api
+from nats.js import errors as js_errors
+
+from eventmill.contracts.subjects import STREAM
+from eventmill.errors import NotReadyError
+from eventmill.stream import StreamIdentity, identify_stream
+
+log = structlog.get_logger(__name__)
+
+_HEARTBEAT = "100"
+# The request is used up or ran out of time: the next one goes on with the same consumer.
+_ENDS_REQUEST = ("404", "408")
+_STATUS = "Status"
+_DESCRIPTION = "Description"
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A message of the stream. `published_at` is the broker's timestamp (UTC), `missing` how many sequences before
+    this one the stream no longer has."""
+
+    sequence: int
+    subject: str
+    headers: Mapping[str, str]
+    body: bytes
+    published_at: datetime
+    missing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PullLimits:
+    """How much one request may bring, and how its silence is told from an idle stream."""
+
+    messages: int = 500
+    bytes: int = 8 * 1024 * 1024
+    expires_seconds: float = 30.0
+    heartbeat_seconds: float = 1.0
+    reopen_pause_seconds: float = 0.25
+
+
+class _DisorderError(Exception):
+    """A delivery was lost, repeated, or the consumer is gone."""
+
+
+class OrderedSource:
+    """Envelopes in ascending order after a sequence. `verify` sees the stream's identity at every opening and raises
+    where it is not the stream that the lake knows."""
+
+    def __init__(
+        self,
+        client: Client,
+        after: int,
+        verify: Callable[[StreamIdentity], None],
+        limits: PullLimits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._js = client.jetstream(timeout=5)
+        self._verify = verify
+        self._limits = limits or PullLimits()
+        self._clock = clock
+        self._last_sequence = after
+        self._subscription: Subscription | None = None
+        self._consumer = ""
+        self._arrived: deque[Msg] = deque()
+        self._has_news = asyncio.Event()
+        self._forget_request()
+
+    def _forget_request(self) -> None:
+        self._requested = 0
+        self._delivered = 0
+        self._heard_at = self._clock()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a consumer is open and was heard of lately."""
+        return self._subscription is not None and self._client.is_connected and not self._is_silent()
+
+    async def pending(self) -> int:
+        """Messages that the consumer has not delivered yet. Raises NotReadyError where the broker does not answer."""
+        if self._subscription is None:
+            raise NotReadyError("The writer's consumer is not open.")
+        try:
+            info = await self._js.consumer_info(STREAM, self._consumer)
+        except (nats.errors.Error, js_errors.Error, TimeoutError) as error:
+            raise NotReadyError(f"The broker does not answer: {error or type(error).__name__}") from error
+        return int(info.num_pending or 0) + len(self._arrived)
+
+    async def receive(self, wait_seconds: float) -> list[Envelope]:
+        """What has arrived, at once where there is something, else whatever comes within `wait_seconds`.
+
+        Comes back empty while the broker is away. Passes on what `verify` raises.
+        """
+        try:
+            if self._subscription is None:
+                await self._open()
+            await self._request()
+            await self._wait(wait_seconds)
+            return self._take()
+        except (_DisorderError, NotReadyError, nats.errors.Error, js_errors.Error, TimeoutError) as error:
+            log.warning("consumer is opened again", reason=str(error) or type(error).__name__)
+            await self.close()
+            await asyncio.sleep(self._limits.reopen_pause_seconds)
+            return []
+
+    async def _open(self) -> None:
+        self._verify(await identify_stream(self._js))
+        config = api.ConsumerConfig(
+            deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE,
+            opt_start_seq=self._last_sequence + 1,
+            ack_policy=api.AckPolicy.NONE,
+            inactive_threshold=60,
+            mem_storage=True,
+            num_replicas=1,
+        )
+        info = await self._js.add_consumer(STREAM, config)
+        self._consumer = str(info.name)
+        self._arrived.clear()
+        self._forget_request()
+        # An inbox of its own keeps late deliveries of an older consumer out.
+        self._subscription = await self._client.subscribe(self._client.new_inbox(), cb=self._arrive)
+        log.info("consumer opened", consumer=self._consumer, after=self._last_sequence)
+
+    async def close(self) -> None:
+        """Give the consumer up; what was not taken yet is read again by the next one."""
+        subscription, self._subscription = self._subscription, None
+        self._arrived.clear()
+        if subscription is None or not self._client.is_connected:
+            return
+        try:
+            await subscription.unsubscribe()
+            await self._js.delete_consumer(STREAM, self._consumer)
+        except (nats.errors.Error, js_errors.Error, TimeoutError) as error:
+            log.debug("consumer is left to expire", consumer=self._consumer, reason=str(error))
+
+    async def _arrive(self, message: Msg) -> None:
+        self._heard_at = self._clock()
+        if _status_of(message) == _HEARTBEAT:
+            return
+        self._arrived.append(message)
+        self._has_news.set()
+
+    async def _request(self) -> None:
+        if self._requested > 0 or self._subscription is None:
+            return
+        limits = self._limits
+        request = {
+            "batch": limits.messages,
+            "max_bytes": limits.bytes,
+            "expires": int(limits.expires_seconds * 1e9),
+            "idle_heartbeat": int(limits.heartbeat_seconds * 1e9),
+        }
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{self._consumer}"
+        self._requested, self._heard_at = limits.messages, self._clock()
+        await self._client.publish(subject, msgspec.json.encode(request), reply=self._subscription.subject)
+
+    async def _wait(self, seconds: float) -> None:
+        if not self._arrived:
+            self._has_news.clear()
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._has_news.wait()
+            except TimeoutError:
+                pass
+        if not self._arrived and self._is_silent():
+            raise _DisorderError("the broker has gone silent")
+
+    def _is_silent(self) -> bool:
+        return self._requested > 0 and self._clock() - self._heard_at > 3 * self._limits.heartbeat_seconds
+
+    def _take(self) -> list[Envelope]:
+        taken: list[Envelope] = []
+        while self._arrived:
+            message = self._arrived.popleft()
+            status = _status_of(message)
+            try:
+                if status is not None:
+                    self._end_request(status, message.headers or {})
+                else:
+                    taken.append(self._in_order(message))
+            except _DisorderError:
+                if not taken:
+                    raise
+                # What came in order counts; the next call meets the rest again.
+                self._arrived.appendleft(message)
+                return taken
+        return taken
+
+    def _end_request(self, status: str, headers: Mapping[str, str]) -> None:
+        description = headers.get(_DESCRIPTION, "")
+        # 409 stands for many things; only these two leave the consumer usable.
+        used_up = status == "409" and ("Exceeds MaxBytes" in description or "Batch Completed" in description)
+        if status not in _ENDS_REQUEST and not used_up:
+            raise _DisorderError(f"{status} {description}")
+        self._requested = 0
+
+    def _in_order(self, message: Msg) -> Envelope:
+        metadata = message.metadata
+        sequence = metadata.sequence.stream
+        if metadata.sequence.consumer != self._delivered + 1 or sequence <= self._last_sequence:
+            raise _DisorderError(
+                f"delivery {metadata.sequence.consumer} (sequence {sequence}) came after delivery "
+                f"{self._delivered} (sequence {self._last_sequence})"
+            )
+        missing = sequence - self._last_sequence - 1
+        self._delivered += 1
+        self._requested -= 1
+        self._last_sequence = sequence
+        return _envelope(message, sequence, metadata, missing)
+
+
+def _status_of(message: Msg) -> str | None:
+    """Status of a message that the broker itself sent; a publisher's own header of that name means nothing."""
+    if message.reply.startswith("$JS.ACK."):
+        return None
+    return (message.headers or {}).get(_STATUS)
+
+
+def _envelope(message: Msg, sequence: int, metadata: Any, missing: int) -> Envelope:
+    published_at: datetime = metadata.timestamp
+    return Envelope(
+        sequence, message.subject, message.headers or {}, message.data, published_at.astimezone(UTC), missing
+    )
