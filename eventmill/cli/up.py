@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from eventmill.embedded import dagster_home, demo, home, preflight
 from eventmill.embedded.processes import CORE, environment, processes
@@ -63,25 +63,25 @@ def _progress(console: Console) -> Callable[[str, Status], None]:
 
 async def _announce(settings: Settings, supervisor: Supervisor, names: list[str], console: Console) -> None:
     await supervisor.wait_ready([*CORE, *(name for name in names if name == "demo")])
-    console.print(_addresses(settings))
+    # Never cut or wrapped: the link is there to be copied.
+    console.print(_addresses(settings), soft_wrap=True)
     await supervisor.wait_ready([name for name in names if name != "migrate"])
     console.print("[green]Everything is running.[/green] Ctrl-C stops it; `eventmill status` shows it.")
 
 
-def _addresses(settings: Settings) -> Table:
-    table = Table(show_header=False, box=None, padding=(0, 2))
+def _addresses(settings: Settings) -> Text:
     base = f"http://localhost:{settings.http_port}"
-    table.add_row("Dashboard and API", base)
+    rows = {"Dashboard and API": base}
     keys = demo.keys(settings)
     if keys is not None:
         # A fragment never leaves the browser, so the key appears in no access log.
-        table.add_row("Sign-in link", f"[bold]{base}/#key={keys['read_key']}[/bold]")
-        table.add_row("Keys of the demo app", str(demo.keys_file(settings)))
-    table.add_row("Send events to", f"http://localhost:{settings.ingest_port}/v1/events")
-    table.add_row("Dagster", f"http://localhost:{settings.dagster_port}")
-    table.add_row("Metrics' documentation", f"{base}/docs/metrics")
-    table.add_row("NATS", settings.nats_address)
+        rows["Sign-in link"] = f"{base}/#key={keys['read_key']}"
+        rows["Keys of the demo app"] = str(demo.keys_file(settings))
+    rows["Send events to"] = f"http://localhost:{settings.ingest_port}/v1/events"
+    rows["Dagster"] = f"http://localhost:{settings.dagster_port}"
+    rows["Metrics' documentation"] = f"{base}/docs/metrics"
+    rows["NATS"] = settings.nats_address
     if settings.database_url is None:
-        table.add_row("PostgreSQL", f"postgresql://eventmill@127.0.0.1:{settings.pg_port}/eventmill")
-        table.add_row("  its password", str(settings.pg_password_file))
-    return table
+        rows["PostgreSQL"] = f"postgresql://eventmill@127.0.0.1:{settings.pg_port}/eventmill"
+        rows["PostgreSQL's password"] = str(settings.pg_password_file)
+    return Text("\n".join(f"  {name:<24}{value}" for name, value in rows.items()))

@@ -75,7 +75,7 @@ class Supervisor:
         try:
             await self._until_stop_or_failure(stop, list(runs.values()))
         finally:
-            await asyncio.gather(*(self._stop_one(name, runs) for name in runs))
+            await self._stop_all(runs)
             for task in (rotation, stop):
                 await _cancelled(task)
             self._directory.save(self._state)
@@ -92,16 +92,22 @@ class Supervisor:
         await self.wait_ready(one.process.after)
         await one.run()
 
-    async def _stop_one(self, name: str, runs: Mapping[str, "asyncio.Task[None]"]) -> None:
-        """Stop a process after everything that depends on it has stopped."""
-        dependents = [runs[other] for other, one in self._supervised.items() if name in one.process.after]
-        await asyncio.gather(*dependents, return_exceptions=True)
+    async def _stop_all(self, runs: Mapping[str, "asyncio.Task[None]"]) -> None:
+        stops: dict[str, asyncio.Task[None]] = {}
+        for name in runs:
+            stops[name] = asyncio.create_task(self._stop_one(name, runs[name], stops))
+        await asyncio.gather(*stops.values())
+
+    async def _stop_one(self, name: str, run: "asyncio.Task[None]", stops: Mapping[str, "asyncio.Task[None]"]) -> None:
+        """Stop a process after everything that depends on it has stopped, be it through a finished one-shot."""
+        dependents = [stops[other] for other, one in self._supervised.items() if name in one.process.after]
+        await asyncio.gather(*dependents)
         one = self._supervised[name]
         await one.stop()
         if one.status.phase == "waiting":
             # It still waits for a dependency that will not come.
-            runs[name].cancel()
-        await asyncio.gather(runs[name], return_exceptions=True)
+            run.cancel()
+        await asyncio.gather(run, return_exceptions=True)
 
     async def _keep_logs_small(self) -> None:
         while True:

@@ -100,6 +100,15 @@ async def test_a_one_shot_must_succeed_before_the_next_process_starts(tmp_path: 
     await watched.stop()
 
 
+async def test_what_a_one_shot_needed_stops_after_what_waited_for_the_one_shot(tmp_path: Path) -> None:
+    migrate = program("migrate", "pass", after=("postgres",), one_shot=True)
+    gateway = program("gateway", SLEEP, after=("migrate",))
+    watched = Watched(tmp_path, [program("postgres", SLEEP), migrate, gateway])
+    await watched.supervisor.wait_ready(["gateway"])
+    await watched.stop()
+    assert watched.seen.index(("gateway", "stopped")) < watched.seen.index(("postgres", "stopping"))
+
+
 async def test_a_crashed_process_is_restarted_and_named_in_the_status(tmp_path: Path) -> None:
     watched = Watched(tmp_path, [program("writer", SLEEP)])
     await watched.supervisor.wait_ready(["writer"])
