@@ -1,0 +1,1 @@
+"""The Dagster code location: turns the lake into rollups and marts."""

@@ -1,0 +1,1 @@
+"""Engines that compute over the lake."""

@@ -1,0 +1,92 @@
+"""The SQL files of this package on a DuckDB connection, and the relations they expect."""
+
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+
+import duckdb
+import pyarrow as pa
+
+from analytics_pipeline.lib.calendar import Period
+from eventmill.contracts.schema import EVENTS_SCHEMA
+
+_WANTED_SCHEMA = pa.schema(
+    [
+        ("period_id", pa.int64()),
+        ("app_id", pa.string()),
+        ("grain", pa.string()),
+        ("period_start", pa.timestamp("us", tz="UTC")),
+        ("period_end", pa.timestamp("us", tz="UTC")),
+        ("local_date", pa.date32()),
+        ("local_hour", pa.int16()),
+        ("utc_offset_minutes", pa.int16()),
+    ]
+)
+COLUMNS = (
+    "app_id, event_id, event_type, event_name, event_time, user_id, anonymous_id, session_id, source, page_url,"
+    " is_bot, properties, event_date, event_hour, stream_seq, row_no"
+)
+
+
+@cache
+def statement(name: str) -> str:
+    """Text of `sql/<name>.sql`."""
+    return (files("analytics_pipeline") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+@cache
+def definition_version() -> str:
+    """Hash of all SQL behind the rollups: numbers with another one were computed by another definition."""
+    folder = files("analytics_pipeline") / "sql"
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return hashlib.sha256("\n".join(statement(name[:-4]) for name in names).encode()).hexdigest()[:12]
+
+
+def prepare(connection: duckdb.DuckDBPyConnection, *, hashed_keys: bool) -> None:
+    """Define the macros; with `hashed_keys` ids become 64-bit numbers, which the kept key sets hold."""
+    connection.execute("set TimeZone = 'UTC'")
+    connection.execute(statement("macros"))
+    # DuckDB gives null a hash of its own.
+    key = "case when id is not null then hash(id) end" if hashed_keys else "id"
+    connection.execute(f"create or replace temp macro key_of(id) as {key}")
+
+
+def use_files(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], name: str = "lake") -> None:
+    """Make `name` a view of Parquet files, or of none."""
+    if not paths:
+        connection.register("no_events", EVENTS_SCHEMA.empty_table())
+        connection.execute(f"create or replace temp view {name} as select {COLUMNS} from no_events")  # noqa: S608
+        return
+    # A view cannot hold a parameter; the paths are our own, and quoted all the same.
+    literals = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+    connection.execute(
+        f"create or replace temp view {name} as select {COLUMNS} from read_parquet([{literals}],"  # noqa: S608
+        " hive_partitioning = true, hive_types = {'event_date': date, 'event_hour': integer}, union_by_name = true)"
+    )
+
+
+def want(connection: duckdb.DuckDBPyConnection, periods: Sequence[tuple[int, Period]]) -> None:
+    """Make `wanted` the periods, each with its id, that the statements compute."""
+    rows = [
+        {
+            "period_id": period_id,
+            "app_id": period.app_id,
+            "grain": period.grain,
+            "period_start": period.start,
+            "period_end": period.end,
+            "local_date": period.local_date,
+            "local_hour": period.local_hour,
+            "utc_offset_minutes": period.utc_offset_minutes,
+        }
+        for period_id, period in periods
+    ]
+    connection.register("wanted_rows", pa.Table.from_pylist(rows, schema=_WANTED_SCHEMA))
+    connection.execute("create or replace temp table wanted as from wanted_rows")
+    connection.unregister("wanted_rows")
+
+
+def run(connection: duckdb.DuckDBPyConnection, *names: str) -> None:
+    """Execute statements in order."""
+    for name in names:
+        connection.execute(statement(name))

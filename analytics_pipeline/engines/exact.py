@@ -1,0 +1,46 @@
+"""Computes periods from scratch, exactly, from the files in which their events can lie."""
+
+from collections.abc import Sequence
+
+import duckdb
+import pyarrow as pa
+
+from analytics_pipeline.engines import duckdb_sql
+from analytics_pipeline.engines.files import files_meeting
+from analytics_pipeline.lib.calendar import Period
+from eventmill.lake import Snapshot
+
+
+def metric_rows(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, periods: Sequence[Period]) -> pa.Table:
+    """Rows of `rollups.metric` for `periods`; a period without events has none."""
+    _select(connection, snapshot, periods)
+    duckdb_sql.run(connection, "counted", "cut_counts", "cut_keys")
+    connection.execute(f"create or replace temp view result as {duckdb_sql.statement('metric')}")
+    return connection.sql(duckdb_sql.statement("metric_rows")).to_arrow_table()
+
+
+def page_session_rows(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, periods: Sequence[Period]) -> pa.Table:
+    """Rows of `rollups.page_session` for the days in `periods`."""
+    _select(connection, snapshot, periods)
+    return connection.sql(duckdb_sql.statement("page_session_rows")).to_arrow_table()
+
+
+def distinct_events(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, periods: Sequence[Period]) -> list[int]:
+    """Number of distinct events in each of `periods`, counted apart from the rollups' own statements."""
+    _select(connection, snapshot, periods)
+    counts = connection.execute(
+        "with firsts as (select app_id, arg_min(event_time, (stream_seq, row_no)) as event_time from lake"
+        " group by app_id, event_date, event_hour, event_id)"
+        " select wanted.period_id, count(*) from firsts inner join wanted on firsts.app_id = wanted.app_id"
+        " and event_time >= period_start and event_time < period_end group by all"
+    ).fetchall()
+    found = {int(period_id): int(events) for period_id, events in counts}
+    return [found.get(period_id, 0) for period_id in range(len(periods))]
+
+
+def _select(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, periods: Sequence[Period]) -> None:
+    start, end = min(period.start for period in periods), max(period.end for period in periods)
+    duckdb_sql.prepare(connection, hashed_keys=False)
+    duckdb_sql.use_files(connection, files_meeting(snapshot, start, end))
+    duckdb_sql.want(connection, list(enumerate(periods)))
+    duckdb_sql.run(connection, "unique_events")

@@ -1,0 +1,177 @@
+"""Keeps exact key sets of the open periods, so that a refresh costs what is new and not what is there.
+
+The state is a DuckDB file beside the lake. It says up to which stream sequence the lake's rows are in it; whatever
+looks wrong (another definition, rows removed from the lake) makes it start anew from the lake. Uniques are sets of
+64-bit hashes: when a period closes it is computed from the lake's own ids and replaces what this file produced.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+import pyarrow as pa
+
+from analytics_pipeline.engines import duckdb_sql, files
+from analytics_pipeline.lib.calendar import Period
+from eventmill.lake import Snapshot
+
+_TABLES = ("progress", "open_period", "cut", "cut_key", "seen", "covered_home")
+_HOME = "event_date + to_hours(event_hour)"
+PeriodKey = tuple[str, str, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRefresh:
+    """What a refresh of open periods found.
+
+    `rows` are rows of `rollups.metric`: all of those of the periods in `whole`, and the changed ones of the others.
+    `new_rows` is how many rows of the lake were read.
+    """
+
+    rows: pa.Table
+    whole: Sequence[Period]
+    new_rows: int
+
+
+def key_of(period: Period) -> PeriodKey:
+    """Identity of a period."""
+    return period.app_id, period.grain, period.start
+
+
+class OpenState:
+    """The key sets, on a connection to their file. Call `refresh` inside a transaction of that connection."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._db = connection
+        duckdb_sql.prepare(connection, hashed_keys=True)
+        connection.execute(duckdb_sql.statement("open_schema"))
+        connection.execute("create or replace temp table changed (cut_id ubigint)")
+
+    def refresh(
+        self, snapshot: Snapshot, periods: Sequence[Period], written: dict[PeriodKey, int | None]
+    ) -> OpenRefresh:
+        """Bring `periods`, all of them open, up to `snapshot`.
+
+        `written` maps a period to the lake version that Postgres holds for it: where that is not the version which
+        this state wrote last, the period is handed out whole.
+        """
+        through = files.last_stream_seq(snapshot) or 0
+        since = self._valid_since(snapshot, through)
+        known = self._known_periods()
+        self._forget({key_of(period) for period in periods}, known)
+        old = [period for period in periods if key_of(period) in known]
+        new = [period for period in periods if key_of(period) not in known]
+        new_rows = self._add_tail(snapshot, old, since, through) if old else 0
+        if new:
+            self._add_whole(snapshot, new)
+        whole = new + [period for period in old if written.get(key_of(period)) != known[key_of(period)][1]]
+        rows = self._rows(periods, whole)
+        self._note(snapshot, through)
+        return OpenRefresh(rows, whole, new_rows)
+
+    def _valid_since(self, snapshot: Snapshot, through: int) -> int:
+        """Stream sequence up to which the state holds the lake; starts anew where that is not certain."""
+        progress = self._db.execute("select stream_seq, rows_in_lake, definition_version from progress").fetchall()
+        row = progress[0] if progress else None
+        definition = duckdb_sql.definition_version()
+        if row is not None and row[2] == definition and row[0] <= through:
+            self._read_tail(snapshot, row[0])
+            tail_rows = self._scalar("select count(*) from tail")
+            if row[1] + tail_rows == files.row_count(snapshot):
+                return int(row[0])
+        for table in _TABLES:
+            self._db.execute(f"delete from {table}")  # noqa: S608 - names of our own
+        return through
+
+    def _known_periods(self) -> dict[PeriodKey, tuple[int, int]]:
+        rows = self._db.execute("select app_id, grain, period_start, period_id, lake_version from open_period")
+        return {
+            (app_id, grain, start.astimezone(UTC)): (period_id, version)
+            for app_id, grain, start, period_id, version in rows.fetchall()
+        }
+
+    def _forget(self, wanted: set[PeriodKey], known: dict[PeriodKey, tuple[int, int]]) -> None:
+        """Drop the periods that have closed and the ids of home hours that only they needed."""
+        closed = [known[key][0] for key in known if key not in wanted]
+        if not closed:
+            return
+        for table in ("cut_key", "cut", "open_period"):
+            self._db.execute(f"delete from {table} where list_contains($1, period_id)", [closed])  # noqa: S608
+        oldest = min((start for _, _, start in wanted), default=datetime.now(UTC)) - timedelta(hours=1)
+        for table in ("seen", "covered_home"):
+            self._db.execute(f"delete from {table} where home < $1", [oldest.replace(tzinfo=None)])  # noqa: S608
+
+    def _read_tail(self, snapshot: Snapshot, since: int) -> None:
+        duckdb_sql.use_files(self._db, files.files_after(snapshot, since), name="tail_files")
+        self._db.execute(
+            f"create or replace temp table tail as select {duckdb_sql.COLUMNS}, {_HOME} as home"  # noqa: S608
+            " from tail_files where stream_seq > $1",
+            [since],
+        )
+
+    def _add_tail(self, snapshot: Snapshot, periods: Sequence[Period], since: int, through: int) -> int:
+        if through == since:
+            return 0
+        known = self._known_periods()
+        duckdb_sql.want(self._db, [(known[key_of(period)][0], period) for period in periods])
+        homes = self._db.execute(
+            "select distinct home from tail semi join wanted on tail.app_id = wanted.app_id"
+            " and event_time >= period_start and event_time < period_end"
+            " where home not in (from covered_home)"
+        ).fetchall()
+        for (home,) in homes:
+            self._cover(snapshot, home, since)
+        duckdb_sql.run(self._db, "open_tail")
+        self._db.execute("create or replace temp view unique_events as from tail_first")
+        self._merge()
+        return self._scalar("select count(*) from tail")
+
+    def _cover(self, snapshot: Snapshot, home: datetime, since: int) -> None:
+        """Remember the ids of a home hour's rows that were in the lake before."""
+        duckdb_sql.use_files(self._db, files.files_of_home(snapshot, (home.date(), home.hour)), name="home_files")
+        self._db.execute(
+            "insert into seen select distinct $1::timestamp, hash(app_id, event_id) from home_files"
+            " where stream_seq <= $2",
+            [home, since],
+        )
+        self._db.execute("insert into covered_home values ($1)", [home])
+
+    def _add_whole(self, snapshot: Snapshot, periods: Sequence[Period]) -> None:
+        """Compute periods that the state does not know yet from all of their files."""
+        for period in periods:
+            self._db.execute(
+                "insert into open_period (app_id, grain, period_start) values ($1, $2, $3)", [*key_of(period)]
+            )
+        known = self._known_periods()
+        duckdb_sql.want(self._db, [(known[key_of(period)][0], period) for period in periods])
+        start, end = min(period.start for period in periods), max(period.end for period in periods)
+        duckdb_sql.use_files(self._db, files.files_meeting(snapshot, start, end))
+        duckdb_sql.run(self._db, "unique_events")
+        self._merge()
+
+    def _merge(self) -> None:
+        duckdb_sql.run(self._db, "counted", "cut_counts", "cut_keys", "open_merge")
+
+    def _rows(self, periods: Sequence[Period], whole: Sequence[Period]) -> pa.Table:
+        known = self._known_periods()
+        duckdb_sql.want(self._db, [(known[key_of(period)][0], period) for period in periods])
+        whole_ids = [known[key_of(period)][0] for period in whole]
+        self._db.execute(
+            "create or replace temp table result as select * from cut"
+            " where list_contains($1, period_id) or cut_id in (from changed)",
+            [whole_ids],
+        )
+        return self._db.sql(duckdb_sql.statement("metric_rows")).to_arrow_table()
+
+    def _note(self, snapshot: Snapshot, through: int) -> None:
+        self._db.execute("delete from progress")
+        self._db.execute(
+            "insert into progress values ($1, $2, $3)",
+            [through, files.row_count(snapshot), duckdb_sql.definition_version()],
+        )
+        self._db.execute("update open_period set lake_version = $1", [snapshot.version])
+
+    def _scalar(self, query: str) -> int:
+        ((number,),) = self._db.execute(query).fetchall()
+        return int(number)

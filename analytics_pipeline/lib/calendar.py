@@ -1,0 +1,85 @@
+"""Hours and days of an app's time zone, as instants."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+Grain = Literal["hour", "day"]
+HOUR = timedelta(hours=1)
+# An hour closes this long after its end; so do the counts of a day.
+CLOSING_DELAY = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Period:
+    """A local hour or day of an app: `[start, end)` in UTC, keyed by its start instant.
+
+    The hour that occurs twice at the end of summer time is two periods, told apart by `utc_offset_minutes`.
+    """
+
+    app_id: str
+    grain: Grain
+    start: datetime
+    end: datetime
+    local_date: date
+    local_hour: int | None
+    utc_offset_minutes: int
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether events that arrive now are on time for this period."""
+        return now < self.end + CLOSING_DELAY
+
+
+def hours_starting_in(app_id: str, zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[Period]:
+    """Local hours that start in `[start, end)`."""
+    hour = _hour_with(zone, start)
+    while hour < end:
+        if hour >= start:
+            yield _hour(app_id, zone, hour)
+        hour = _hour_with(zone, hour + HOUR)
+
+
+def hours_meeting(app_id: str, zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[Period]:
+    """Local hours of which some instant lies in `[start, end)`."""
+    return hours_starting_in(app_id, zone, _hour_with(zone, start), end)
+
+
+def days_meeting(app_id: str, zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[Period]:
+    """Local days of which some instant lies in `[start, end)`."""
+    local = start.astimezone(zone).date()
+    while (period := day(app_id, zone, local)).start < end:
+        yield period
+        local += timedelta(days=1)
+
+
+def day(app_id: str, zone: ZoneInfo, local_date: date) -> Period:
+    """The calendar day: 23 to 25 hours long where the clocks change."""
+    start, end = _midnight(zone, local_date), _midnight(zone, local_date + timedelta(days=1))
+    return Period(app_id, "day", start, end, local_date, None, _offset_minutes(zone, start))
+
+
+def _midnight(zone: ZoneInfo, local_date: date) -> datetime:
+    # Where midnight is skipped, the zone's arithmetic gives the first instant after it.
+    return datetime(local_date.year, local_date.month, local_date.day, tzinfo=zone).astimezone(UTC)
+
+
+def _hour_with(zone: ZoneInfo, instant: datetime) -> datetime:
+    """Start of the local hour that holds `instant`, by the offset in force at `instant`."""
+    local = instant.astimezone(zone)
+    return instant.astimezone(UTC) - timedelta(
+        minutes=local.minute, seconds=local.second, microseconds=local.microsecond
+    )
+
+
+def _hour(app_id: str, zone: ZoneInfo, start: datetime) -> Period:
+    local = start.astimezone(zone)
+    # A clock change inside the hour (Lord Howe) ends it where the next local hour starts.
+    end = min(start + HOUR, _hour_with(zone, start + HOUR)) if _hour_with(zone, start + HOUR) > start else start + HOUR
+    return Period(app_id, "hour", start, end, local.date(), local.hour, _offset_minutes(zone, start))
+
+
+def _offset_minutes(zone: ZoneInfo, instant: datetime) -> int:
+    offset = instant.astimezone(zone).utcoffset() or timedelta()
+    return int(offset.total_seconds() // 60)

@@ -1,0 +1,182 @@
+"""Brings periods of the rollups up to the lake: the one path that sensor, schedules, backfills and people share."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import psycopg
+import pyarrow as pa
+
+from analytics_pipeline.engines import duckdb_sql, exact
+from analytics_pipeline.engines.open_state import OpenState, key_of
+from analytics_pipeline.lib import calendar
+from analytics_pipeline.lib.calendar import Period
+from analytics_pipeline.stores import periods as period_store
+from analytics_pipeline.stores import rollups
+from analytics_pipeline.stores.rollups import RollupTable
+from eventmill import warehouse
+from eventmill.lake import EVENTS, LakeTable, Snapshot, lake_directory
+from eventmill.settings import Settings
+
+OPEN_STATE_FILE = "open_periods.duckdb"
+# Two runs must not write the same key sets; any constant will do.
+_OPEN_STATE_LOCK = 0x6F_70_65_6E
+# Events up to this far ahead of the clock are accepted, so these periods can hold some already.
+_AHEAD = timedelta(hours=1)
+
+Connect = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
+Engine = Callable[[duckdb.DuckDBPyConnection, Snapshot, Sequence[Period]], pa.Table]
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What a refresh did: periods computed, rows changed and deleted in Postgres, the lake version it read."""
+
+    lake_version: int
+    periods: Sequence[Period] = field(default_factory=list)
+    rows_changed: int = 0
+    rows_deleted: int = 0
+    new_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refresher:
+    """Refreshes rollups. `clock` gives the present instant in UTC; `connect` opens an in-memory DuckDB."""
+
+    settings: Settings
+    connect: Connect
+    connect_to: Callable[[Path], AbstractContextManager[duckdb.DuckDBPyConnection]]
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def hours(self, start: datetime, end: datetime) -> list[Period]:
+        """Local hours of every app that start in `[start, end)`."""
+        with self._warehouse() as connection:
+            zones = period_store.zones(connection)
+        return [hour for app, zone in zones.items() for hour in calendar.hours_starting_in(app, zone, start, end)]
+
+    def days(self, first: datetime, last: datetime) -> list[Period]:
+        """Local days of every app, from the date of `first` to that of `last`, both included."""
+        with self._warehouse() as connection:
+            zones = period_store.zones(connection)
+        count = (last.date() - first.date()).days + 1
+        dates = [first.date() + timedelta(days=offset) for offset in range(count)]
+        return [calendar.day(app, zone, date) for app, zone in zones.items() for date in dates]
+
+    def refresh(self, periods: Sequence[Period]) -> Refreshed:
+        """Bring hours or days of `rollups.metric` up to date: open ones from kept key sets, closed ones exactly."""
+        now = self.clock()
+        closed = [period for period in periods if not period.is_open(now)]
+        result = self._exactly(rollups.METRIC, exact.metric_rows, closed) if closed else None
+        if len(closed) == len(periods) and result is not None:
+            return result
+        opened = self.refresh_open()
+        if result is None:
+            return opened
+        return Refreshed(
+            opened.lake_version,
+            [*result.periods, *opened.periods],
+            result.rows_changed + opened.rows_changed,
+            result.rows_deleted + opened.rows_deleted,
+            opened.new_rows,
+        )
+
+    def refresh_page_sessions(self, days: Sequence[Period]) -> Refreshed:
+        """Bring days of `rollups.page_session` up to date."""
+        return self._exactly(rollups.PAGE_SESSION, exact.page_session_rows, days)
+
+    def _exactly(self, table: RollupTable, engine: Engine, periods: Sequence[Period]) -> Refreshed:
+        with self._warehouse() as connection, self.connect() as duck, connection.transaction():
+            period_store.lock(connection, table.name, periods)
+            snapshot = self.snapshot()
+            # Somebody who read a newer lake may have been here while this run waited for the lock.
+            versions = period_store.computed_versions(connection, table.name, periods)
+            due = [period for period in periods if (versions.get(key_of(period)) or 0) <= snapshot.version]
+            if not due:
+                return Refreshed(snapshot.version)
+            rows = engine(duck, snapshot, due)
+            return self._write(connection, table, rows, due, due, snapshot)
+
+    def refresh_open(self) -> Refreshed:
+        """Bring all open hours and days of all apps up to date, at the cost of what is new."""
+        with self._warehouse() as connection, _session_lock(connection, _OPEN_STATE_LOCK):
+            periods = self.open_periods(connection)
+            connection.commit()
+            if not periods:
+                return Refreshed(self.snapshot().version)
+            path = self.settings.state_dir / OPEN_STATE_FILE
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with self.connect_to(path) as duck:
+                return self._refresh_open(connection, duck, periods)
+
+    def _refresh_open(
+        self, connection: psycopg.Connection, duck: duckdb.DuckDBPyConnection, periods: Sequence[Period]
+    ) -> Refreshed:
+        duck.begin()
+        with connection.transaction():
+            period_store.lock(connection, rollups.METRIC.name, periods)
+            snapshot = self.snapshot()
+            versions = period_store.computed_versions(connection, rollups.METRIC.name, periods)
+            found = OpenState(duck).refresh(snapshot, periods, versions)
+            result = self._write(connection, rollups.METRIC, found.rows, periods, found.whole, snapshot, found.new_rows)
+        # Postgres first: a state that is behind it only does the same work again.
+        duck.commit()
+        return result
+
+    def _write(
+        self,
+        connection: psycopg.Connection,
+        table: RollupTable,
+        rows: pa.Table,
+        periods: Sequence[Period],
+        whole: Sequence[Period],
+        snapshot: Snapshot,
+        new_rows: int = 0,
+    ) -> Refreshed:
+        now = self.clock()
+        written = rollups.write(connection, table, rows, whole, now)
+        period_store.add_missing(connection, table.name, _present(table, rows, periods), snapshot.version)
+        period_store.mark_computed(
+            connection, table.name, periods, snapshot.version, duckdb_sql.definition_version(), now
+        )
+        return Refreshed(snapshot.version, periods, written.changed, written.deleted, new_rows)
+
+    def open_periods(self, connection: psycopg.Connection) -> list[Period]:
+        """Hours and days into which events that arrive now can fall on time."""
+        now = self.clock()
+        zones = period_store.zones(connection)
+        start, end = now - calendar.CLOSING_DELAY, now + _AHEAD
+        hours = [hour for app, zone in zones.items() for hour in calendar.hours_meeting(app, zone, start, end)]
+        days = [day for app, zone in zones.items() for day in calendar.days_meeting(app, zone, start, end)]
+        return [period for period in hours + days if period.is_open(now)]
+
+    def snapshot(self) -> Snapshot:
+        """The lake as it is now."""
+        return LakeTable(lake_directory(self.settings), EVENTS).snapshot()
+
+    def _warehouse(self) -> AbstractContextManager[psycopg.Connection]:
+        return closing(warehouse.connect(self.settings))
+
+
+def _present(table: RollupTable, rows: pa.Table, periods: Sequence[Period]) -> list[Period]:
+    """Periods that have rows."""
+    names = [name for name in ("app_id", "grain", "period_start") if name in table.keys]
+    seen = {
+        (row["app_id"], row.get("grain", "day"), row["period_start"].astimezone(UTC))
+        for row in rows.select(names).group_by(names).aggregate([]).to_pylist()
+    }
+    return [period for period in periods if key_of(period) in seen]
+
+
+@contextmanager
+def _session_lock(connection: psycopg.Connection, key: int) -> Iterator[None]:
+    connection.execute("select pg_advisory_lock(%s)", [key])
+    connection.commit()
+    try:
+        yield
+    finally:
+        connection.rollback()
+        connection.execute("select pg_advisory_unlock(%s)", [key])
+        connection.commit()

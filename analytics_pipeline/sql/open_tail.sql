@@ -1,0 +1,29 @@
+-- Events stored since the last refresh that are no copies: `tail` holds the new rows of the lake.
+--
+-- Only home hours that matter for an open period are looked at; for these, every id is remembered in `seen`, also
+-- that of an event which lies in no open period, for it can be the first copy of one that does.
+create or replace temp table tail_first as
+with
+relevant as (
+    select home from covered_home
+),
+
+ranked as (
+    select
+        tail.*,
+        hash(tail.app_id, tail.event_id) as event_hash,
+        row_number() over (
+            partition by tail.home, tail.app_id, tail.event_id
+            order by tail.stream_seq, tail.row_no
+        ) as copy_no
+    from tail
+    semi join relevant using (home)
+)
+
+select * exclude (copy_no)
+from ranked
+anti join seen using (home, event_hash)
+where copy_no = 1;
+
+insert into seen
+select home, event_hash from tail_first;

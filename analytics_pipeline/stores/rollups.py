@@ -1,0 +1,130 @@
+"""Writes rollup rows to Postgres: upserts what differs, deletes what has vanished."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+import pyarrow as pa
+import pyarrow.csv
+from psycopg import sql
+
+from analytics_pipeline.lib.calendar import Period
+from eventmill.contracts.tables import ROLLUPS
+
+
+@dataclass(frozen=True, slots=True)
+class RollupTable:
+    """A table of `rollups`: the columns that identify a row, its other labels, and its numbers."""
+
+    name: str
+    keys: Sequence[str]
+    labels: Sequence[str]
+    numbers: Sequence[str]
+
+    @property
+    def columns(self) -> list[str]:
+        """All columns that an engine fills; `computed_at` is set here."""
+        return [*self.keys, *self.labels, *self.numbers]
+
+    @property
+    def has_grain(self) -> bool:
+        """Whether rows of several grains share the table."""
+        return "grain" in self.keys
+
+
+METRIC = RollupTable(
+    "metric",
+    keys=("app_id", "grain", "period_start", "traffic", "dimension", "value_kind", "value"),
+    labels=("local_date", "local_hour", "utc_offset_minutes"),
+    numbers=("events", "page_views", "users", "visitors", "sessions"),
+)
+PAGE_SESSION = RollupTable(
+    "page_session",
+    keys=("app_id", "period_start", "traffic", "page_url"),
+    labels=("local_date",),
+    numbers=("sessions", "bounces", "duration_seconds"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Rows inserted or updated, and rows deleted."""
+
+    changed: int
+    deleted: int
+
+
+def write(
+    connection: psycopg.Connection,
+    table: RollupTable,
+    rows: pa.Table,
+    whole: Sequence[Period],
+    computed_at: datetime,
+) -> Written:
+    """Upsert `rows` where they differ; for the periods in `whole`, delete the rows that `rows` does not have."""
+    incoming = sql.Identifier(f"incoming_{table.name}")
+    target = sql.Identifier(ROLLUPS, table.name)
+    columns = sql.SQL(", ").join(map(sql.Identifier, table.columns))
+    connection.execute(
+        sql.SQL("create temp table {} on commit drop as select {} from {} limit 0").format(incoming, columns, target)
+    )
+    _copy(connection, sql.SQL("copy {} ({}) from stdin with (format csv)").format(incoming, columns), rows, table)
+    changed = connection.execute(_upsert(table, incoming, target, columns), [computed_at]).rowcount
+    deleted = _delete_vanished(connection, table, incoming, target, whole) if whole else 0
+    connection.execute(sql.SQL("drop table {}").format(incoming))
+    return Written(changed, deleted)
+
+
+def _copy(connection: psycopg.Connection, statement: sql.Composed, rows: pa.Table, table: RollupTable) -> None:
+    buffer = io.BytesIO()
+    pyarrow.csv.write_csv(rows.select(table.columns), buffer, pyarrow.csv.WriteOptions(include_header=False))
+    with connection.cursor().copy(statement) as copy:
+        copy.write(buffer.getbuffer())
+
+
+def _upsert(
+    table: RollupTable, incoming: sql.Identifier, target: sql.Identifier, columns: sql.Composed
+) -> sql.Composed:
+    changing = [*table.labels, *table.numbers]
+    return sql.SQL(
+        "insert into {target} as old ({columns}, computed_at) select {columns}, %s from {incoming}"
+        " on conflict ({keys}) do update set {assignments}, computed_at = excluded.computed_at"
+        " where ({old}) is distinct from ({new})"
+    ).format(
+        target=target,
+        incoming=incoming,
+        columns=columns,
+        keys=sql.SQL(", ").join(map(sql.Identifier, table.keys)),
+        assignments=sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in changing),
+        old=sql.SQL(", ").join(sql.Identifier("old", name) for name in changing),
+        new=sql.SQL(", ").join(sql.Identifier("excluded", name) for name in changing),
+    )
+
+
+def _delete_vanished(
+    connection: psycopg.Connection,
+    table: RollupTable,
+    incoming: sql.Identifier,
+    target: sql.Identifier,
+    whole: Sequence[Period],
+) -> int:
+    same_key = sql.SQL(" and ").join(sql.SQL("new.{0} = old.{0}").format(sql.Identifier(name)) for name in table.keys)
+    grain = sql.SQL("old.grain = scope.grain and") if table.has_grain else sql.SQL("")
+    query = sql.SQL(
+        "delete from {target} as old using unnest(%s::text[], %s::text[], %s::timestamptz[])"
+        " as scope (app_id, grain, period_start)"
+        " where old.app_id = scope.app_id and {grain} old.period_start = scope.period_start"
+        " and not exists (select from {incoming} as new where {same_key})"
+    ).format(target=target, incoming=incoming, grain=grain, same_key=same_key)
+    return connection.execute(query, scope_of(whole)).rowcount
+
+
+def scope_of(periods: Sequence[Period]) -> list[list[object]]:
+    """Three arrays (app_id, grain, period_start) for `unnest`."""
+    return [
+        [period.app_id for period in periods],
+        [period.grain for period in periods],
+        [period.start for period in periods],
+    ]

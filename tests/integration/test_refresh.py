@@ -1,0 +1,179 @@
+"""Rollups equal an independent recomputation, however and in whatever order their events arrive."""
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from zoneinfo import ZoneInfo
+
+import psycopg
+import pytest
+
+from analytics_pipeline.engines.connection import connect
+from analytics_pipeline.refresh import OPEN_STATE_FILE, Refresher
+from analytics_pipeline.stores import periods as period_store
+from eventmill import warehouse
+from eventmill.control import apps
+from eventmill.lake import lake_directory
+from eventmill.settings import Settings
+from tests import oracle
+from tests.lake_of import HandMadeLake, Row, event
+
+pytestmark = pytest.mark.integration
+NOW = datetime(2026, 5, 12, 14, 20, tzinfo=UTC)
+ZONES = {"shop": ZoneInfo("UTC"), "peak": ZoneInfo("Asia/Kathmandu"), "east": ZoneInfo("Pacific/Kiritimati")}
+
+
+@pytest.fixture
+def lake(settings: Settings) -> HandMadeLake:
+    return HandMadeLake(lake_directory(settings))
+
+
+@pytest.fixture
+def connection(settings: Settings) -> Iterator[psycopg.Connection]:
+    connection = warehouse.connect(settings, autocommit=True)
+    for app_id, zone in ZONES.items():
+        apps.create_app(connection, app_id, app_id=app_id, time_zone=zone.key)
+    yield connection
+    connection.close()
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def refresher(settings: Settings, connection: psycopg.Connection, clock: Clock) -> Refresher:
+    return Refresher(settings, partial(connect, settings), partial(connect, settings), clock)
+
+
+def stored(connection: psycopg.Connection) -> dict[oracle.Cell, oracle.Numbers]:
+    rows = connection.execute(
+        "select app_id, grain, period_start, traffic, dimension, value_kind, value,"
+        " events, page_views, users, visitors, sessions from rollups.metric"
+    ).fetchall()
+    return {tuple(row[:7]): tuple(row[7:]) for row in rows}  # type: ignore[misc]
+
+
+def some_events(rng: random.Random, count: int, since: datetime, until: datetime) -> list[Row]:
+    """Events of all apps with copies, bots, missing ids and pages, wrong clocks, odd texts."""
+    spread = (until - since).total_seconds()
+    events = []
+    for _ in range(count):
+        at = since + timedelta(seconds=rng.random() * spread)
+        fields: Row = {
+            "app_id": rng.choice(list(ZONES)),
+            "event_type": rng.choice(["page_view", "click", "screen_view", "naïve \u0394"]),
+            "source": rng.choice(["web", "mobile", "server"]),
+            "page_url": rng.choice([None, "/a", "/b", "/" + "x" * 600]),
+            "user_id": rng.choice([None, f"u{rng.randrange(5)}"]),
+            "anonymous_id": f"a{rng.randrange(9)}",
+            "session_id": rng.choice([None, f"s{rng.randrange(7)}"]),
+            "is_bot": rng.random() < 0.1,
+        }
+        if rng.random() < 0.15:  # a clock that is wrong by up to 90 minutes
+            fields["received_at"] = at
+            wrong = timedelta(seconds=rng.uniform(-5400, 5400))
+            fields["sent_at"] = at + wrong
+            at += wrong
+        events.append(event(f"e{rng.randrange(count)}", at, **fields))
+    return events
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_open_periods_equal_a_recomputation_after_every_refresh(
+    seed: int, lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection, clock: Clock
+) -> None:
+    rng = random.Random(seed)
+    for _ in range(6):
+        lake.append(some_events(rng, 120, clock.now - timedelta(minutes=50), clock.now))
+        refresher.refresh_open()
+        open_keys = {(p.app_id, p.grain, p.start) for p in refresher.open_periods(connection)}
+        wanted = {cell: value for cell, value in oracle.metric(lake.rows, ZONES).items() if cell[:3] in open_keys}
+        found = {cell: value for cell, value in stored(connection).items() if cell[:3] in open_keys}
+        assert found == wanted
+        clock.now += timedelta(minutes=rng.randrange(25))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_closed_periods_equal_a_recomputation(
+    seed: int, lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection, clock: Clock
+) -> None:
+    rng = random.Random(seed)
+    for _ in range(3):
+        lake.append(some_events(rng, 300, NOW - timedelta(hours=30), NOW))
+    clock.now = NOW + timedelta(days=3)
+    refresher.refresh(refresher.hours(NOW - timedelta(days=2), NOW + timedelta(hours=3)))
+    refresher.refresh(refresher.days(NOW - timedelta(days=3), NOW + timedelta(days=2)))
+    assert stored(connection) == oracle.metric(lake.rows, ZONES)
+
+
+def test_closing_a_period_changes_no_cell(
+    lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection, clock: Clock
+) -> None:
+    rng = random.Random(7)
+    for _ in range(4):
+        lake.append(some_events(rng, 200, NOW - timedelta(minutes=15), NOW))
+        refresher.refresh_open()
+    before = stored(connection)
+    opened = refresher.open_periods(connection)
+    clock.now = NOW + timedelta(days=2)
+    result = refresher.refresh(opened)
+    assert (result.rows_changed, result.rows_deleted) == (0, 0)
+    assert stored(connection) == before
+
+
+def test_a_refresh_reads_only_what_is_new(
+    lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection
+) -> None:
+    rng = random.Random(1)
+    lake.append(some_events(rng, 500, NOW - timedelta(minutes=15), NOW))
+    refresher.refresh_open()
+    lake.append(some_events(rng, 20, NOW - timedelta(minutes=15), NOW))
+    assert refresher.refresh_open().new_rows == 20
+
+
+def test_a_lost_state_is_rebuilt(
+    lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection, settings: Settings
+) -> None:
+    rng = random.Random(2)
+    lake.append(some_events(rng, 200, NOW - timedelta(minutes=15), NOW))
+    refresher.refresh_open()
+    before = stored(connection)
+    (settings.state_dir / OPEN_STATE_FILE).unlink()
+    refresher.refresh_open()
+    assert stored(connection) == before
+
+
+def test_deleted_rows_come_back_once_their_period_is_distrusted(
+    lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection
+) -> None:
+    lake.append(some_events(random.Random(3), 200, NOW - timedelta(minutes=15), NOW))
+    refresher.refresh_open()
+    before = stored(connection)
+    connection.execute("delete from rollups.metric where dimension <> 'total'")
+    period_store.distrust(connection, "metric", refresher.open_periods(connection), NOW)
+    refresher.refresh_open()
+    assert stored(connection) == before
+
+
+def test_a_refresh_with_an_older_lake_writes_nothing(
+    lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection, clock: Clock
+) -> None:
+    version = lake.append(some_events(random.Random(4), 50, NOW - timedelta(minutes=15), NOW))
+    clock.now = NOW + timedelta(days=2)
+    hours = refresher.hours(NOW - timedelta(hours=2), NOW + timedelta(hours=1))
+    refresher.refresh(hours)
+    connection.execute("update rollups.periods set computed_version = %s", [version + 1])
+    connection.execute("delete from rollups.metric")
+    refresher.refresh([hour for hour in hours if hour.start <= NOW < hour.end])
+    assert stored(connection) == {}

@@ -1,0 +1,78 @@
+"""A lake made by hand: events as dictionaries, appended commit by commit as the writer does."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from eventmill.contracts.derive import hour_of, times
+from eventmill.data_files import write_data_file
+from eventmill.delta_log import Commit
+from eventmill.lake import EVENTS, LakeTable, TouchedHour, encode_note
+
+Row = dict[str, Any]
+_DEFAULTS: Row = {"event_type": "page_view", "source": "web", "is_bot": False, "schema_version": "1.0.0"}
+
+
+def event(event_id: str, timestamp: datetime, **fields: Any) -> Row:
+    """A row of the lake with all derived columns; `sent_at` and `received_at` correct the clock as usual."""
+    received_at = fields.pop("received_at", timestamp)
+    derived = times(timestamp, fields.get("sent_at"), received_at)
+    row: Row = _DEFAULTS | {"app_id": "shop", "properties": "{}"} | fields
+    row |= {
+        "event_id": event_id,
+        "event_name": row.get("event_name") or row["event_type"],
+        "timestamp": timestamp,
+        "received_at": received_at,
+        "event_time": derived.event_time,
+        "event_date": derived.home.date(),
+        "event_hour": derived.home.hour,
+        "shifted": derived.shifted,
+    }
+    return row
+
+
+@dataclass
+class HandMadeLake:
+    """Appends commits and remembers every stored row in the order of the stream."""
+
+    directory: Path
+    rows: list[Row] = field(default_factory=list)
+    version: int = 0
+
+    def __post_init__(self) -> None:
+        self.table = LakeTable(self.directory, EVENTS)
+        self.table.create()
+
+    def append(self, events: Iterable[Row]) -> int:
+        """Commit one envelope of events and return the new version."""
+        seq = (self.rows[-1]["stream_seq"] + 1) if self.rows else 1
+        stored = [row | {"stream_seq": seq, "row_no": number} for number, row in enumerate(events)]
+        self.rows += stored
+        groups: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
+        for row in stored:
+            groups[row["event_date"], row["event_hour"], row["shifted"]].append(row)
+        files = [
+            write_data_file(
+                self.table.directory,
+                pa.Table.from_pylist(group, schema=EVENTS.file_columns),
+                {"event_date": str(date), "event_hour": str(hour)},
+                EVENTS.statistics,
+                prefix="shifted" if shifted else "part",
+            )
+            for (date, hour, shifted), group in groups.items()
+        ]
+        note = encode_note(_touched(stored), datetime.now(UTC))
+        self.version = self.table.append(Commit(adds=files, metadata=note), self.version)
+        return self.version
+
+
+def _touched(rows: list[Row]) -> list[TouchedHour]:
+    counts: dict[tuple[str, datetime], int] = defaultdict(int)
+    for row in rows:
+        counts[row["app_id"], hour_of(row["event_time"])] += 1
+    return [TouchedHour(app_id, hour, events) for (app_id, hour), events in counts.items()]
