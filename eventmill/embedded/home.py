@@ -55,7 +55,7 @@ def written_by(home: Path) -> tuple[int, str] | None:
     try:
         content: dict[str, Any] = json.loads((home / "version").read_text(encoding="utf-8"))
         return int(content["layout"]), str(content["eventmill"])
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, KeyError, TypeError) as error:
         raise EventmillError(
