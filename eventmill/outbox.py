@@ -130,6 +130,11 @@ class Outbox:
             # One reason is enough for the reader; the others say the same.
             raise group.exceptions[0] from None
 
+    def limit_patience(self, seconds: float) -> None:
+        """From now on give up after `seconds` without an acknowledgement."""
+        self._patience_seconds = seconds
+        self._last_success = asyncio.get_running_loop().time()
+
     async def _deliver_one(self, envelope: Envelope) -> None:
         try:
             sequence = await self._until_acknowledged(envelope)

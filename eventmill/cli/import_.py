@@ -115,7 +115,7 @@ class _Import:
         self._is_quiet = is_quiet
 
     def run(self, kind: str, history_start: date, *, is_waiting: bool) -> Report:
-        """Survey the file, send it, wait for the writer. Raises EventmillError, for a bad file before anything is sent."""
+        """Survey the file, send it, wait for the writer. A bad file raises EventmillError before anything is sent."""
         found = self._survey(kind, history_start)
         report = Report(self._app_id, str(self._file), found.lines, found.earliest)
         with progress_bar(is_quiet=self._is_quiet) as progress:
