@@ -44,7 +44,7 @@ async def stored_events(jetstream: Any) -> tuple[list[StoredEvent], int]:
     identity = await stream.identify_stream(jetstream)
     events: list[StoredEvent] = []
     rejected = 0
-    for sequence in range(identity.first_seq, identity.last_seq + 1):
+    for sequence in range(max(identity.first_seq, 1), identity.last_seq + 1):
         message = await jetstream.get_msg(subjects.STREAM, sequence)
         context = envelope.decode_headers(message.subject, message.headers, datetime.now(UTC))
         for line in envelope.split_body(message.data):
