@@ -15,8 +15,11 @@ def rotate(log: Path, max_bytes: int = MAX_LOG_BYTES) -> bool:
     """
     if not log.exists() or log.stat().st_size <= max_bytes:
         return False
-    shutil.copyfile(log, log.with_name(f"{log.name}.1"))
-    os.truncate(log, 0)
+    try:
+        shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+    finally:
+        # Also where a full disk has no room for the copy: cutting the log makes some.
+        os.truncate(log, 0)
     return True
 
 

@@ -116,7 +116,7 @@ class PostgresServer:
         try:
             with psycopg.connect(self.address(), connect_timeout=2, autocommit=True) as connection:
                 connection.execute("select 1")
-        except (psycopg.OperationalError, FileNotFoundError):
+        except (psycopg.Error, FileNotFoundError):
             return False
         return True
 
@@ -126,12 +126,16 @@ class PostgresServer:
         return Server("postgres", self.command(), self.log, self.is_ready, signal.SIGINT)
 
     def _prefix(self) -> list[str]:
-        return unprivileged.command_prefix([self.directory, binaries.postgres_directory() / "postgres"])
+        paths = [self.directory, binaries.postgres_directory() / "postgres"]
+        return unprivileged.command_prefix(paths, self._owner())
+
+    def _owner(self) -> unprivileged.Owner:
+        """Who runs it under root: whoever the data belongs to, as after a first start without root."""
+        return unprivileged.owner_of(self.data)
 
     def _make_directory(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if unprivileged.is_root():
-            os.chown(self.directory, unprivileged.NOBODY, unprivileged.NOBODY)
+        self._give(self.directory)
 
     def _initialise(self) -> None:
         """Build the data directory aside and move it into place: a start cut off leaves no half of one."""
@@ -179,5 +183,9 @@ class PostgresServer:
     def _write(self, path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
         path.chmod(0o600)
+        self._give(path)
+
+    def _give(self, path: Path) -> None:
         if unprivileged.is_root():
-            os.chown(path, unprivileged.NOBODY, unprivileged.NOBODY)
+            owner = self._owner()
+            os.chown(path, owner.uid, owner.gid)

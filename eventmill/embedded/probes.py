@@ -38,6 +38,6 @@ def dagster_daemon(database_address: str) -> bool:
     try:
         with psycopg.connect(database_address, connect_timeout=2, autocommit=True) as connection:
             row = connection.execute(statement, [HEARTBEAT_SECONDS]).fetchone()
-    except (psycopg.OperationalError, psycopg.errors.UndefinedTable):
+    except psycopg.Error:
         return False
     return row is not None and row[0] > 0

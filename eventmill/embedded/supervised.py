@@ -65,7 +65,7 @@ class Supervised:
         crashes = 0
         while not self.stopping.is_set():
             started = time.monotonic()
-            code = await self._run_once()
+            code = await self._attempt()
             if self.stopping.is_set():
                 break
             if self.process.one_shot and code == 0:
@@ -99,6 +99,23 @@ class Supervised:
         if self.child is not None:
             signal_group(self.child.pid, signal.SIGKILL)
 
+    async def _attempt(self) -> int | None:
+        """The exit code of one run; None when it could not be started again, for the log says why."""
+        try:
+            return await self._run_once()
+        except EventmillError as error:
+            if not self.ready.is_set():
+                raise
+            cause: Exception = error
+        except OSError as error:
+            if not self.ready.is_set():
+                raise self._failure(f"cannot start: {error}") from error
+            cause = error
+        # It ran before: a full disk or an absent server may pass, so this counts as a crash.
+        with contextlib.suppress(OSError), self.log.open("a", encoding="utf-8") as log:
+            log.write(f"eventmill: {self.process.name} cannot start: {cause}\n")
+        return None
+
     async def _run_once(self) -> int:
         await self._spawn()
         if self.child is None:
@@ -122,7 +139,8 @@ class Supervised:
         command = await asyncio.to_thread(self.process.command)
         if self.stopping.is_set():
             return
-        rotate(self.log)
+        with contextlib.suppress(OSError):
+            rotate(self.log)
         with self.log.open("ab") as output:
             self.child = await asyncio.create_subprocess_exec(
                 *command,

@@ -67,7 +67,7 @@ class Supervisor:
 
     async def _run_locked(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.request_stop)
         runs = {name: asyncio.create_task(self._run_one(one)) for name, one in self._supervised.items()}
         rotation = asyncio.create_task(self._keep_logs_small())
@@ -78,7 +78,6 @@ class Supervisor:
             await self._stop_all(runs)
             for task in (rotation, stop):
                 await _cancelled(task)
-            self._directory.save(self._state)
 
     async def _until_stop_or_failure(self, stop: "asyncio.Task[bool]", runs: list["asyncio.Task[None]"]) -> None:
         running: set[asyncio.Task[None] | asyncio.Task[bool]] = {stop, *runs}
@@ -113,10 +112,14 @@ class Supervisor:
         while True:
             await asyncio.sleep(LOG_CHECK_SECONDS)
             for one in self._supervised.values():
-                await asyncio.to_thread(rotate, one.log)
+                # A disk too full for the copy: the log is cut all the same.
+                with suppress(OSError):
+                    await asyncio.to_thread(rotate, one.log)
 
     def _report(self, name: str, status: Status) -> None:
-        self._directory.save(self._state)
+        # A full disk must not end what still runs; the state is written again at the next change.
+        with suppress(OSError):
+            self._directory.save(self._state)
         self._on_change(name, status)
 
 

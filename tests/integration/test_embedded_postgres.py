@@ -94,6 +94,18 @@ def test_root_starts_it_below_a_directory_that_only_root_may_enter(new_directory
 
 
 @as_root
+def test_root_goes_on_with_the_data_of_an_ordinary_user(own_postgres: tuple[PostgresServer, Server]) -> None:
+    postgres, server = own_postgres
+    server.stop()
+    for path in [postgres.directory, *postgres.directory.rglob("*")]:
+        os.chown(path, 12345, 12345)
+    again = postgres.server()
+    again.start()
+    assert _user_of(again) == 12345
+    again.stop()
+
+
+@as_root
 def test_root_starts_it_where_the_wheels_themselves_are_closed(new_directory: Callable[[], Path]) -> None:
     closed = new_directory()
     closed.chmod(0o700)

@@ -120,6 +120,44 @@ async def test_a_crashed_process_is_restarted_and_named_in_the_status(tmp_path: 
     await watched.stop()
 
 
+async def test_a_restart_that_cannot_be_prepared_is_tried_again(tmp_path: Path) -> None:
+    outcomes: list[Exception | None] = [None, OSError("No space left on device"), None]
+
+    def command() -> list[str]:
+        if outcome := outcomes.pop(0):
+            raise outcome
+        return [sys.executable, "-c", SLEEP]
+
+    watched = Watched(tmp_path, [Process("postgres", command)])
+    await watched.supervisor.wait_ready(["postgres"])
+    os.kill(watched.pids["postgres"], signal.SIGKILL)
+    await eventually(lambda: outcomes == [])
+    assert "No space left on device" in tail(tmp_path / "logs" / "postgres.log")
+    await watched.stop()
+
+
+async def test_a_first_start_that_cannot_be_prepared_is_a_failure(tmp_path: Path) -> None:
+    def command() -> list[str]:
+        raise OSError("No space left on device")
+
+    with pytest.raises(EventmillError, match="nats cannot start: No space left on device"):
+        await Supervisor(tmp_path, [Process("nats", command)], os.environ).run()
+
+
+async def test_a_full_disk_does_not_end_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(tmp_path, [program("writer", SLEEP)])
+    await watched.supervisor.wait_ready(["writer"])
+
+    def refuse(_self: RunDirectory, _state: RunState) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(RunDirectory, "save", refuse)
+    first = watched.pids["writer"]
+    os.kill(first, signal.SIGKILL)
+    await eventually(lambda: watched.pids["writer"] != first)
+    await watched.stop()
+
+
 def test_the_backoff_doubles_up_to_30_seconds() -> None:
     assert [backoff_seconds(crashes) for crashes in (1, 2, 3, 7, 50)] == [0.5, 1, 2, 30, 30]
 
