@@ -37,14 +37,17 @@ class Broker:
         self._failures = telemetry.counter(metrics.GATEWAY_PUBLISH_FAILURES, registry)
 
     async def watch(self) -> None:
-        """Connect, then look after the connection until cancelled."""
+        """Connect, then look after the connection until cancelled; each new trouble is logged once."""
+        trouble = ""
         while True:
             try:
                 await (self._connect() if self._jetstream is None else self.check())
             except (EventmillError, httpx.HTTPError, TimeoutError) as error:
-                logger.warning("broker not ready", error=str(error) or type(error).__name__)
+                if trouble != (trouble := str(error) or type(error).__name__):
+                    logger.warning("broker not ready", error=trouble)
                 await asyncio.sleep(RETRY_SECONDS)
             else:
+                trouble = ""
                 await asyncio.sleep(WATCH_SECONDS)
 
     async def _connect(self) -> None:

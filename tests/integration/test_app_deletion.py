@@ -1,0 +1,178 @@
+"""`eventmill app …`, and what deleting an app leaves behind: nothing."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from eventmill import lake, stream
+from eventmill.cli.app import app
+from eventmill.contracts.decode import AppRules, DecodeContext, EnvelopeContext, decode_event
+from eventmill.contracts.event import StoredEvent
+from eventmill.contracts.subjects import STREAM, subject_for
+from eventmill.control import apps
+from eventmill.control.credentials import issue_key
+from eventmill.control.deletion import delete_app
+from eventmill.data_files import write_data_file
+from eventmill.delta_log import Commit, DataFile, Transaction
+from eventmill.errors import EventmillError, NotReadyError
+from eventmill.lake import LakeTable
+from eventmill.settings import Settings
+
+pytestmark = pytest.mark.integration
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def rows(app_ids: list[str], sequence: int) -> pa.Table:
+    """One stored event an app."""
+    found = []
+    for row_no, app_id in enumerate(app_ids):
+        context = DecodeContext(AppRules(app_id), EnvelopeContext(app_id, NOON))
+        event = decode_event(b'{"event_type":"click","user_id":"u"}', context)
+        assert isinstance(event, StoredEvent)
+        found.append(msgspec.structs.asdict(event) | {"stream_seq": sequence, "row_no": row_no})
+    return pa.Table.from_pylist(found, schema=lake.EVENTS.columns).select(lake.EVENTS.file_columns.names)
+
+
+def write_events(table: LakeTable, transaction: Transaction, files: list[list[str]]) -> list[DataFile]:
+    """One commit of files that hold one event of each app named."""
+    partition = {"event_date": "2026-03-01", "event_hour": "12"}
+    adds = [
+        write_data_file(table.directory, rows(app_ids, transaction.version), partition, lake.EVENTS.statistics)
+        for app_ids in files
+    ]
+    table.append(Commit(adds=adds, transaction=transaction), table.version())
+    return adds
+
+
+def apps_in(table: LakeTable) -> list[str]:
+    snapshot = table.snapshot()
+    paths = snapshot.locate(snapshot.files["path"].to_pylist())
+    return sorted(name for path in paths for name in pq.read_table(path, partitioning=None)["app_id"].to_pylist())
+
+
+async def publish(settings: Settings, app_id: str) -> tuple[int, datetime]:
+    client = await stream.connect(settings, "test")
+    identity = await stream.ensure_stream(client.jetstream(), settings)
+    ack = await client.jetstream().publish(subject_for(app_id), b"{}")
+    await client.close()
+    return ack.seq, identity.created_at
+
+
+@pytest.fixture
+def events(settings: Settings) -> LakeTable:
+    lake.create_tables(settings)
+    return LakeTable(lake.lake_directory(settings), lake.EVENTS)
+
+
+def delete(settings: Settings, app_id: str) -> None:
+    with psycopg.connect(settings.database_address) as connection:
+        asyncio.run(delete_app(connection, settings, app_id, lambda _line: None, forgotten_after=timedelta(0)))
+
+
+def test_a_deleted_app_is_gone_from_every_store_and_its_neighbour_is_not(settings: Settings, events: LakeTable) -> None:
+    with psycopg.connect(settings.database_address) as connection:
+        for name in ("shop", "blog"):
+            apps.create_app(connection, name)
+            connection.execute(
+                "insert into rollups.page_session (app_id, period_start, local_date, traffic, page_url, sessions,"
+                " bounces, duration_seconds, computed_at) values (%s, now(), current_date, 'all', '/', 1, 0, 0, now())",
+                [name],
+            )
+        issue_key(connection, "default", "read", ["shop", "blog"])
+    asyncio.run(publish(settings, "blog"))
+    sequence, created_at = asyncio.run(publish(settings, "shop"))
+    files = write_events(
+        events,
+        Transaction(lake.transaction_id(created_at), sequence),
+        [["shop"], ["blog", "shop", "blog"], ["blog"], ["apple", "zebra"]],
+    )
+    delete(settings, "shop")
+
+    assert apps_in(events) == ["apple", "blog", "blog", "blog", "zebra"]
+    assert [(events.directory / file.path).exists() for file in files] == [False, False, True, True]
+    assert events.transaction_version(lake.transaction_id(created_at)) == sequence
+    with psycopg.connect(settings.database_address) as connection:
+        assert [one.app_id for one in apps.list_apps(connection)] == ["blog"]
+        assert connection.execute("select app_id from rollups.page_session").fetchall() == [("blog",)]
+        assert connection.execute("select count(*) from control.credential").fetchone() == (4,)
+    assert asyncio.run(subjects(settings)) == {"events.blog": 1}
+
+
+async def subjects(settings: Settings) -> dict[str, int]:
+    client = await stream.connect(settings, "test")
+    info = await client.jetstream().stream_info(STREAM, subjects_filter=">")
+    await client.close()
+    return dict(info.state.subjects or {})
+
+
+def test_a_deletion_waits_for_the_writer_and_can_be_given_again(
+    settings: Settings, events: LakeTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eventmill.control.deletion.WRITER_SECONDS", 0.0)
+    with psycopg.connect(settings.database_address) as connection:
+        apps.create_app(connection, "shop")
+    sequence, created_at = asyncio.run(publish(settings, "shop"))
+    with pytest.raises(NotReadyError, match="writer"):
+        delete(settings, "shop")
+    with psycopg.connect(settings.database_address) as connection:
+        assert apps.app_rules(connection) == {}
+        assert apps.get_app(connection, "shop").deleted_at is not None
+    write_events(events, Transaction(lake.transaction_id(created_at), sequence), [["shop"]])
+    delete(settings, "shop")
+    assert apps_in(events) == []
+
+
+def test_a_file_left_over_by_a_crash_is_destroyed_the_next_time(settings: Settings, events: LakeTable) -> None:
+    with psycopg.connect(settings.database_address) as connection:
+        apps.create_app(connection, "shop")
+    _, created_at = asyncio.run(publish(settings, "blog"))
+    (file,) = write_events(events, Transaction(lake.transaction_id(created_at), 1), [["shop"]])
+    # As a crash between the commit and the end of the work leaves it.
+    events.append(Commit(removes=[file]), events.version())
+    journal = settings.state_dir / "deletions" / "shop.events"
+    journal.parent.mkdir(parents=True)
+    journal.write_text(f"{file.path}\n", encoding="utf-8")
+    delete(settings, "shop")
+    assert not Path(events.directory / file.path).exists()
+    assert not journal.exists()
+
+
+def test_deleting_an_unknown_app_says_so(settings: Settings) -> None:
+    with pytest.raises(EventmillError, match="no app 'nope'"):
+        delete(settings, "nope")
+
+
+def test_create_prints_the_id_and_the_three_keys(settings: Settings) -> None:
+    result = CliRunner().invoke(app, ["create", "My Shop", "--time-zone", "Asia/Kathmandu", "--json"], obj=settings)
+    assert result.exit_code == 0, result.output
+    fields = json.loads(result.stdout)
+    assert list(fields) == ["app_id", "write_key", "read_key", "admin_key"]
+    assert fields["app_id"] == "my-shop"
+    listed = json.loads(CliRunner().invoke(app, ["list", "--json"], obj=settings).stdout)
+    assert [(one["app_id"], one["time_zone"]) for one in listed] == [("my-shop", "Asia/Kathmandu")]
+    assert listed[0]["identifier"]
+
+
+def test_update_and_rotate_key_print_what_is_new(settings: Settings) -> None:
+    CliRunner().invoke(app, ["create", "shop"], obj=settings)
+    updated = CliRunner().invoke(app, ["update", "shop", "--retention-days", "7", "--json"], obj=settings)
+    assert json.loads(updated.stdout)["retention_days"] == 7
+    rotated = CliRunner().invoke(app, ["rotate-key", "shop", "--kind", "read", "--json"], obj=settings)
+    assert json.loads(rotated.stdout)["read_key"].startswith("em_r_")
+
+
+def test_delete_asks_first(settings: Settings) -> None:
+    CliRunner().invoke(app, ["create", "shop"], obj=settings)
+    result = CliRunner().invoke(app, ["delete", "shop"], input="n\n", obj=settings)
+    assert result.exit_code == 1
+    with psycopg.connect(settings.database_address) as connection:
+        assert apps.get_app(connection, "shop").deleted_at is None
