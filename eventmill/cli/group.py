@@ -31,6 +31,7 @@ COMMANDS = {
     "migrate": LazyCommand("migrate", "migrate", "Bring every store to this version's schema."),
     "app": LazyCommand("app", "app", "Create, list, change and delete apps and their keys."),
     "seed": LazyCommand("seed", "seed", "Send synthetic events into an app."),
+    "docs": LazyCommand("docs", "docs", "Build the documentation of the metrics."),
     "import": LazyCommand("import_", "import_", "Import history from a file."),
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from eventmill.embedded.processes import processes
 from eventmill.embedded.run_directory import RunDirectory, Status
@@ -58,7 +58,9 @@ def _print(answer: dict[str, Any]) -> None:
     if not answer["running"]:
         console.print(f"eventmill is not running on {answer['home']}.", soft_wrap=True)
         return
-    table = Table("process", "state", "pid", "up", "restarts", "last exit", box=None, padding=(0, 2))
+    table = Table(
+        Column("process", no_wrap=True), "state", "pid", "up", "restarts", "last exit", box=None, padding=(0, 2)
+    )
     for one in answer["processes"]:
         state = one["phase"] if one["healthy"] or one["phase"] != "ready" else "not answering"
         style = "green" if one["healthy"] else "red"

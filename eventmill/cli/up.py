@@ -19,6 +19,7 @@ SHOWN: dict[Phase, str] = {
     "starting": "[dim]starting[/dim]",
     "ready": "[green]ready[/green]",
     "done": "[green]done[/green]",
+    "failed": "[red]failed; see its log[/red]",
     "backoff": "[red]ended with code {code}; restarting[/red]",
 }
 
@@ -38,7 +39,9 @@ def up(settings: Settings) -> None:
 async def _run(settings: Settings, console: Console) -> None:
     every = processes(settings)
     supervisor = Supervisor(settings.home, every, environment(settings, os.environ), _progress(console))
-    announcing = asyncio.create_task(_announce(settings, supervisor, [one.name for one in every], console))
+    announcing = asyncio.create_task(
+        _announce(settings, supervisor, [one.name for one in every if one.is_required], console)
+    )
     console.print(f"Starting eventmill on {settings.home}", soft_wrap=True)
     try:
         await supervisor.run(lambda: preflight.check_all(settings))

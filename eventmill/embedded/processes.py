@@ -19,7 +19,14 @@ DEMO_RATE_PER_SECOND = 20
 
 def processes(settings: Settings) -> list[Process]:
     """All processes that these settings call for, in no particular order."""
-    return [*embedded_servers(settings), migration(settings), *services(settings), *dagster(settings), *flow(settings)]
+    return [
+        *embedded_servers(settings),
+        migration(settings),
+        *services(settings),
+        *dagster(settings),
+        *flow(settings),
+        documentation(),
+    ]
 
 
 def embedded_servers(settings: Settings) -> list[Process]:
@@ -97,6 +104,12 @@ def flow(settings: Settings) -> list[Process]:
         return [sys.executable, "-m", "eventmill", *arguments]
 
     return [Process("demo", command, after=("gateway", "writer"))]
+
+
+def documentation() -> Process:
+    """Writes the metrics' page where the marts have changed; last, since nothing waits for it."""
+    command = _python("eventmill", "docs", "build", "--if-changed")
+    return Process("docs", command, after=CORE, one_shot=True, is_required=False)
 
 
 def environment(settings: Settings, base: Mapping[str, str]) -> dict[str, str]:

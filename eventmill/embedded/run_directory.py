@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from eventmill.errors import EventmillError
 
-Phase = Literal["waiting", "starting", "ready", "backoff", "stopping", "stopped", "done"]
+Phase = Literal["waiting", "starting", "ready", "backoff", "stopping", "stopped", "done", "failed"]
 
 
 @dataclass(slots=True)

@@ -38,6 +38,8 @@ class Process:
     stop_signal: signal.Signals = signal.SIGTERM
     # Runs once and has to succeed before the processes after it start.
     one_shot: bool = False
+    # Whether everything stops when it cannot start.
+    is_required: bool = True
     start_timeout_seconds: float = 90.0
     environment: Callable[[], Mapping[str, str]] = dict
 
@@ -74,7 +76,10 @@ class Supervised:
                 return
             crashes = 1 if time.monotonic() - started >= STEADY_SECONDS else crashes + 1
             if not self.ready.is_set() and (self.process.one_shot or crashes >= FIRST_ATTEMPTS):
-                raise self._failure(f"ended with code {code} while starting")
+                if self.process.is_required:
+                    raise self._failure(f"ended with code {code} while starting")
+                self._enter("failed")
+                return
             self.status.restarts += 1
             self._enter("backoff")
             with contextlib.suppress(TimeoutError):
