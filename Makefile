@@ -1,7 +1,7 @@
 # The two commands: `make up` and `make test`. Every EVENTMILL_* variable of the caller is honoured.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up test lint bench chaos
+.PHONY: help up test lint docs bench chaos
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,6 +14,7 @@ help:
 	@echo "make up      install into .venv and start everything; Ctrl-C stops it"
 	@echo "make test    install, set a browser up and run all tests"
 	@echo "make lint    format, lint, types, imports, SQL"
+	@echo "make docs    write the generated pages of docs/ again"
 	@echo "make bench   measure; NAME=freshness for one of the benchmarks"
 	@echo "make chaos   kill parts under load and compare the counts"
 
@@ -64,6 +65,12 @@ lint: $(INSTALLED_DEV)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint dbt_project analytics_pipeline/sql
+
+docs: $(INSTALLED_DEV)
+	@$(BIN)/python -m eventmill.contracts.reference > docs/events.md
+	@$(BIN)/python -m eventmill.contracts.metrics_reference > docs/metrics.md
+	@$(BIN)/python -m eventmill.settings_reference > docs/settings.md
+	@$(BIN)/python -m eventmill.settings_reference --env > .env.example
 
 bench: $(INSTALLED_DEV)
 	@$(BIN)/python -m tests.benchmarks $(NAME)

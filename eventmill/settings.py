@@ -30,8 +30,11 @@ class Settings(BaseSettings):
     ingest_port: int = Field(8090, ge=1, le=65535, description="Port of the gateway.")
     writer_port: int = Field(8091, ge=1, le=65535, description="Port of the writer's health and metrics.")
     dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI.")
+    dagster_grpc_host: str = Field("127.0.0.1", description="Host on which Dagster finds its code server.")
     dagster_grpc_port: int = Field(4266, ge=1, le=65535, description="Port of the Dagster code server.")
-    flight_port: int = Field(8815, ge=1, le=65535, description="Port of Arrow Flight.")
+    flight_port: int = Field(
+        8815, ge=1, le=65535, description="Port kept free for Arrow Flight; nothing listens on it yet."
+    )
     nats_port: int = Field(4222, ge=1, le=65535, description="Port of the embedded NATS server.")
     nats_monitor_port: int = Field(8222, ge=1, le=65535, description="Monitoring port of the embedded NATS server.")
     pg_port: int = Field(5433, ge=1, le=65535, description="Port of the embedded PostgreSQL.")
@@ -43,7 +46,7 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None, description="Address of a PostgreSQL database; switches the embedded one off."
     )
-    lake_url: str | None = Field(None, description="Directory or object-store address of the Delta lake.")
+    lake_url: str | None = Field(None, description="Directory of the Delta lake, as a path or file:// address.")
     lake_engine: Literal["duckdb"] = Field("duckdb", description="Engine that computes rollups over the lake.")
     duckdb_memory_limit: str = Field("2GB", description="Memory limit of each DuckDB process.")
     duckdb_threads: int = Field(2, ge=1, description="Threads of each DuckDB process.")
@@ -54,7 +57,9 @@ class Settings(BaseSettings):
     stream_max_bytes: int = Field(
         10 * 1024**3, ge=1024**2, description="Size in bytes at which the stream refuses new messages (503)."
     )
-    demo: bool = Field(True, description="Whether `up` creates a demo app and streams synthetic events into it.")
+    demo: bool = Field(
+        True, description="Whether `up` creates a demo app and streams synthetic events into it (0 or 1)."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
     @field_validator("home", mode="after")
