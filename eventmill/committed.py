@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterator, Set
 from datetime import datetime
+from typing import Any
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from eventmill.contracts.reasons import Reason
 from eventmill.errors import NotReadyError
 from eventmill.lake import EVENTS, QUARANTINE, LakeTable, lake_directory, transaction_id
 from eventmill.settings import Settings
@@ -47,17 +49,30 @@ async def wait_until_committed(
 
 def quarantined(settings: Settings, app_id: str, sequences: Set[int]) -> dict[str, int]:
     """Reason → how many events of the app in these envelopes the writer rejected."""
-    table = LakeTable(lake_directory(settings), QUARANTINE)
-    if not sequences or not table.exists():
+    if not sequences:
         return {}
+    rows = _quarantine_rows(settings, app_id, "stream_seq", min(sequences), max(sequences))
+    return dict(Counter(row["reason"] for row in rows if row["stream_seq"] in sequences))
+
+
+def unparsable_ids(settings: Settings, app_id: str) -> set[str]:
+    """Ids of the app's imported lines that are in quarantine because they could not be parsed."""
+    rows = _quarantine_rows(settings, app_id, "app_id", app_id, app_id)
+    return {row["event_id"] for row in rows if row["reason"] == Reason.UNPARSABLE_LINE}
+
+
+def _quarantine_rows(
+    settings: Settings, app_id: str, column: str, least: int | str, most: int | str
+) -> Iterator[dict[str, Any]]:
+    """The app's rows, without their bytes, in the files whose range of `column` meets `[least, most]`."""
+    table = LakeTable(lake_directory(settings), QUARANTINE)
+    if not table.exists():
+        return
     snapshot = table.snapshot()
     files = snapshot.files
-    may_hold = pc.and_(
-        pc.less_equal(files["min.stream_seq"], max(sequences)),
-        pc.greater_equal(files["max.stream_seq"], min(sequences)),
-    )
-    found: Counter[str] = Counter()
+    if not files.num_rows:
+        return
+    may_hold = pc.and_(pc.less_equal(files[f"min.{column}"], most), pc.greater_equal(files[f"max.{column}"], least))
     for file in snapshot.locate(files.filter(may_hold)["path"].to_pylist()):
-        rows = pq.ParquetFile(file).read(columns=["app_id", "stream_seq", "reason"]).to_pylist()
-        found.update(row["reason"] for row in rows if row["app_id"] == app_id and row["stream_seq"] in sequences)
-    return dict(found)
+        rows = pq.ParquetFile(file).read(columns=["app_id", "stream_seq", "event_id", "reason"])
+        yield from rows.filter(pc.equal(rows["app_id"], app_id)).to_pylist()

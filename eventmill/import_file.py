@@ -5,7 +5,7 @@ import hashlib
 import io
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -14,6 +14,7 @@ from typing import BinaryIO, Protocol
 
 import zstandard
 
+from eventmill.contracts import unparsable
 from eventmill.contracts.limits import MAX_REQUEST_BYTES
 from eventmill.errors import EventmillError
 
@@ -102,14 +103,20 @@ def refuse_too_old(path: Path, found: Survey, history_start: date, command: Call
     )
 
 
-def encoded_lines(path: Path, line_format: LineFormat, app_id: str) -> Iterator[bytes]:
-    """Envelope lines of the file. Their ids depend on app, bytes and repeats alone: a second import adds nothing."""
+def encoded_lines(path: Path, line_format: LineFormat, app_id: str, in_quarantine: Set[str]) -> Iterator[bytes]:
+    """Envelope lines of the file. Their ids depend on app, bytes and repeats alone: a second import adds nothing.
+
+    A broken line is left out where its id is `in_quarantine`: rows of the quarantine are not told apart by their ids.
+    """
     seen: Counter[int] = Counter()
     for number, line in lines_of(path):
         # A hash in place of the line keeps a file of millions in memory; a collision would still give different ids.
         key = int.from_bytes(hashlib.blake2b(line, digest_size=8).digest())
         seen[key] += 1
-        yield line_format.encode(line, number, event_id_of(app_id, line, seen[key]))
+        event_id = event_id_of(app_id, line, seen[key])
+        encoded = line_format.encode(line, number, event_id)
+        if event_id not in in_quarantine or unparsable.unwrap(encoded) is None:
+            yield encoded
 
 
 def event_id_of(app_id: str, line: bytes, occurrence: int) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterable, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,9 +12,11 @@ from nats.js import JetStreamContext
 from eventmill.contracts import subjects
 from eventmill.contracts.envelope import encode_lines
 from eventmill.errors import EventmillError, NotReadyError
-from eventmill.stream import PublishError, StreamFullError, publish_envelope
+from eventmill.stream import MAX_MESSAGE_BYTES, PublishError, StreamFullError, publish_envelope
 
 MAX_ENVELOPE_EVENTS = 500
+# Half of what the stream takes in one message: a line that needs wrapping grows.
+MAX_ENVELOPE_BYTES = MAX_MESSAGE_BYTES // 2
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
 
@@ -26,6 +28,20 @@ class Envelope:
     lines: Sequence[bytes]
     history: bool = False
     message_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+
+async def history_envelopes(lines: Iterable[bytes]) -> AsyncIterator[Envelope]:
+    """The lines in envelopes of history, as large as the limits allow."""
+    chunk: list[bytes] = []
+    size = 0
+    for line in lines:
+        if len(chunk) == MAX_ENVELOPE_EVENTS or (chunk and size + len(line) > MAX_ENVELOPE_BYTES):
+            yield Envelope(chunk, history=True)
+            chunk, size = [], 0
+        chunk.append(line)
+        size += len(line) + 1
+    if chunk:
+        yield Envelope(chunk, history=True)
 
 
 class RetryError(Exception):
@@ -68,8 +84,9 @@ class NatsRoute:
 class HttpRoute:
     """Through the gateway's `POST /v1/events`; `client` carries its address and the write key."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, app_id: str) -> None:
         self._client = client
+        self._app_id = app_id
 
     async def send(self, envelope: Envelope) -> int:
         """Post as NDJSON and wait for a 2xx. 429 and 503 are tried again when `Retry-After` says."""
@@ -78,7 +95,8 @@ class HttpRoute:
                 "/v1/events",
                 content=encode_lines(envelope.lines),
                 headers={"content-type": "application/x-ndjson"},
-                params={"history": "true"} if envelope.history else None,
+                # A key may cover several apps; the events themselves do not say which one they are for.
+                params={"app_id": self._app_id} | ({"history": "true"} if envelope.history else {}),
             )
         except httpx.TransportError as error:
             raise RetryError(f"the gateway does not answer: {error or type(error).__name__}") from error

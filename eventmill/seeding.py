@@ -194,4 +194,4 @@ async def _route(settings: Settings, app_id: str, destination: Destination) -> A
         headers={"authorization": f"Bearer {destination.write_key}", "user-agent": f"eventmill/{__version__}"},
         timeout=10,
     ) as http:
-        yield HttpRoute(http)
+        yield HttpRoute(http, app_id)

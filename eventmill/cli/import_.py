@@ -3,7 +3,7 @@
 import asyncio
 import json
 import shlex
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -21,22 +21,24 @@ from eventmill.control.import_salt import salt_of_app
 from eventmill.errors import EventmillError
 from eventmill.import_file import LineFormat, Survey, encoded_lines, refuse_too_old, survey
 from eventmill.ndjson import NdjsonFormat
-from eventmill.outbox import MAX_ENVELOPE_EVENTS, Envelope, NatsRoute, Outbox
+from eventmill.outbox import Envelope, NatsRoute, Outbox, history_envelopes
 from eventmill.settings import Settings
 
-# Half of what the stream takes in one message: a line in base64 may be longer than the line.
-MAX_ENVELOPE_BYTES = stream.MAX_MESSAGE_BYTES // 2
 WRITER_PATIENCE_SECONDS = 120.0
 
 
 @dataclass(slots=True)
 class Report:
-    """What an import did. `quarantined` is reason → events; None where it did not wait for the writer."""
+    """What an import did. `quarantined` is reason → events; None where it did not wait for the writer.
+
+    `known_broken` lines were not sent, since an earlier import of them has put them in quarantine.
+    """
 
     app_id: str
     file: str
     lines: int
     earliest: datetime | None
+    known_broken: int = 0
     sent: int = 0
     envelopes: int = 0
     retries: int = 0
@@ -51,6 +53,7 @@ class Report:
             "lines": self.lines,
             "earliest": self.earliest.isoformat() if self.earliest else None,
             "sent": self.sent,
+            "known_broken": self.known_broken,
             "envelopes": self.envelopes,
             "retries": self.retries,
             "quarantined": self.quarantined,
@@ -157,22 +160,11 @@ class _Import:
             report.sequences.add(sequence)
             progress.advance(sending, len(envelope.lines))
 
+        known = committed.unparsable_ids(self._settings, self._app_id)
         outbox = Outbox(route, acknowledged)
-        await outbox.deliver(_envelopes(encoded_lines(self._file, self._format, self._app_id)))
+        await outbox.deliver(history_envelopes(encoded_lines(self._file, self._format, self._app_id, known)))
         report.retries = outbox.retries
-
-
-async def _envelopes(lines: Iterator[bytes]) -> AsyncIterator[Envelope]:
-    chunk: list[bytes] = []
-    size = 0
-    for line in lines:
-        if len(chunk) == MAX_ENVELOPE_EVENTS or (chunk and size + len(line) > MAX_ENVELOPE_BYTES):
-            yield Envelope(chunk, history=True)
-            chunk, size = [], 0
-        chunk.append(line)
-        size += len(line) + 1
-    if chunk:
-        yield Envelope(chunk, history=True)
+        report.known_broken = report.lines - report.sent
 
 
 def _command_that_starts_on(day: date) -> str:
@@ -185,6 +177,8 @@ def _print(report: Report, *, as_json: bool) -> None:
         return
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"{report.sent:,} of {report.lines:,} lines sent to app {report.app_id}, all durable.")
+    if report.known_broken:
+        console.print(f"{report.known_broken:,} broken ones are in quarantine already.")
     if report.quarantined is None:
         console.print("The writer commits them now: `eventmill status` shows it.")
         return

@@ -41,7 +41,9 @@ def _unknown_source(event: Fields) -> bytes:
 
 
 def _nobody(event: Fields) -> bytes:
-    return msgspec.json.encode(event | {"user_id": None, "anonymous_id": None, "session_id": None})
+    # From a server: the gateway gives a web event without any id one of its own.
+    nobody = {"source": "server", "user_id": None, "anonymous_id": None, "session_id": None}
+    return msgspec.json.encode(event | nobody)
 
 
 def _newer_major(event: Fields) -> bytes:

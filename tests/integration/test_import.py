@@ -3,7 +3,9 @@
 import asyncio
 import gzip
 import json
-import threading
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
@@ -15,7 +17,8 @@ import pytest
 import zstandard
 from click.testing import CliRunner
 
-from eventmill import lake, stream
+from eventmill import committed, lake, stream
+from eventmill.cli import import_ as import_command
 from eventmill.cli import main
 from eventmill.contracts import envelope, subjects
 from eventmill.contracts.decode import AppRules, DecodeContext, Decoded, Rejected, decode_event
@@ -23,7 +26,6 @@ from eventmill.contracts.event import StoredEvent
 from eventmill.contracts.reasons import Reason
 from eventmill.control.apps import create_app
 from eventmill.control.history import record_start
-from eventmill.delta_log import Commit, Transaction
 from eventmill.settings import Settings
 
 pytestmark = pytest.mark.integration
@@ -220,28 +222,39 @@ def test_ndjson_keeps_what_it_says_and_gets_ids_that_stay(site: Settings, new_di
     assert [(answer.reason, answer.raw) for answer in rejected] == [(Reason.MALFORMED_JSON, b"{broken")] * 2
 
 
-def test_an_import_ends_when_the_lake_has_everything(site: Settings, new_directory: Callable[[], Path]) -> None:
+def test_an_import_ends_when_the_lake_has_everything_and_quarantines_a_line_once(
+    site: Settings, writer: None, new_directory: Callable[[], Path]
+) -> None:
     file = new_directory() / "log"
-    file.write_bytes(b"".join(gzip.decompress(REAL_LOG.read_bytes()).splitlines(keepends=True)[:700]))
+    file.write_bytes(b"\n".join(gzip.decompress(REAL_LOG.read_bytes()).splitlines()[8_889:8_909]))
+    arguments = ["import", "access-log", str(file), "--app", "site", "--json"]
+    first, second = (json.loads(invoke(site, arguments).stdout) for _ in range(2))
+    assert (first["sent"], first["known_broken"], first["quarantined"]) == (20, 0, {"unparsable_line": 1})
+    assert (second["sent"], second["known_broken"], second["quarantined"]) == (19, 1, {})
+    assert len(committed.unparsable_ids(site, "site")) == 1
+    assert committed.unparsable_ids(site, "another") == set()
+
+
+def test_an_import_says_so_when_no_writer_runs(
+    site: Settings, new_directory: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     lake.create_tables(site)
-    writer = threading.Thread(target=commit_when_stored, args=(site, 2))
-    writer.start()
+    file = new_directory() / "log"
+    file.write_bytes(gzip.decompress(REAL_LOG.read_bytes()).splitlines()[0])
+    monkeypatch.setattr(import_command, "WRITER_PATIENCE_SECONDS", 0.3)
     answer = invoke(site, ["import", "access-log", str(file), "--app", "site"])
-    writer.join()
-    assert answer.exit_code == 0, answer.output
-    assert "700 of 700 lines sent" in answer.output
-    assert "0 in quarantine" in answer.output
+    assert answer.exit_code == 1
+    assert "the events are safe in the stream" in answer.output
 
 
-def commit_when_stored(settings: Settings, sequence: int) -> None:
-    """Stand in for the writer: commit the cursor, without rows, once the stream reaches `sequence`."""
-
-    async def identity(js: Any) -> stream.StreamIdentity:
-        while (found := await stream.identify_stream(js)).last_seq < sequence:  # noqa: ASYNC110 - the broker has no event
-            await asyncio.sleep(0.05)
-        return found
-
-    found: stream.StreamIdentity = asyncio.run(_with_stream(settings, identity))
-    table = lake.LakeTable(lake.lake_directory(settings), lake.EVENTS)
-    commit = Commit(transaction=Transaction(lake.transaction_id(found.created_at), sequence))
-    table.append(commit, table.version())
+@pytest.fixture
+def writer(site: Settings) -> Iterator[None]:
+    """A writer in a process of its own."""
+    lake.create_tables(site)
+    given = {name: value for name, value in site.model_dump(mode="json").items() if value is not None}
+    environment = os.environ | {f"EVENTMILL_{name.upper()}": str(value) for name, value in given.items()}
+    with Path(site.home, "writer.log").open("ab") as log:
+        process = subprocess.Popen([sys.executable, "-m", "ingest_service.writer"], env=environment, stderr=log)
+        yield
+        process.terminate()
+        process.wait()

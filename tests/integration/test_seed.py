@@ -25,6 +25,7 @@ from eventmill.outbox import Envelope, HttpRoute, Outbox
 from eventmill.seeding import Destination, send
 from eventmill.settings import Settings
 from eventmill.synthetic.flow import Plan, Shares
+from ingest_service.gateway.server import build_server
 
 pytestmark = pytest.mark.integration
 
@@ -119,6 +120,21 @@ async def test_a_flow_survives_the_death_of_its_broker(
     assert report.malformed == rejected
 
 
+async def test_a_flow_through_the_gateway_is_as_exact(settings: Settings, js: Any, database: str) -> None:
+    with psycopg.connect(database) as connection:
+        _, keys = create_app(connection, "Shop", app_id="shop")
+    server = build_server(settings)
+    serving = asyncio.create_task(server.serve())
+    plan = a_plan(1_500, shares=Shares(0.1, 0.1, 0.2))
+    report = await send(settings, plan, Destination(keys.write_key, 90))
+    server.stop()
+    await serving
+    events, rejected = await stored_events(js)
+    assert report.events == len({event.event_id for event in events}) == 1_500
+    assert report.events + report.duplicates == len(events)
+    assert report.malformed == rejected
+
+
 def test_the_command_prints_exact_counts_and_repeats_them(settings: Settings, js: Any, database: str) -> None:
     with psycopg.connect(database) as connection:
         create_app(connection, "Shop", app_id="shop")
@@ -184,7 +200,7 @@ async def test_the_gateways_retry_after_is_honoured_and_the_ids_stay() -> None:
 
     acknowledged: list[Envelope] = []
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://gateway") as client:
-        outbox = Outbox(HttpRoute(client), lambda sent, _: acknowledged.append(sent))
+        outbox = Outbox(HttpRoute(client, "shop"), lambda sent, _: acknowledged.append(sent))
         await outbox.deliver(one(Envelope([b'{"event_id":"1"}', b"{broken"])))
     assert bodies == [b'{"event_id":"1"}\n{broken'] * 2
     assert (len(acknowledged), outbox.retries) == (1, 1)
@@ -193,7 +209,7 @@ async def test_the_gateways_retry_after_is_honoured_and_the_ids_stay() -> None:
 async def test_a_wrong_key_ends_the_flow_with_the_gateways_words() -> None:
     transport = httpx.MockTransport(lambda _: httpx.Response(401, text="unknown key"))
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
-        outbox = Outbox(HttpRoute(client), lambda *_: None)
+        outbox = Outbox(HttpRoute(client, "shop"), lambda *_: None)
         with pytest.raises(EventmillError, match="unknown key"):
             await outbox.deliver(one(Envelope([b"{}"])))
 
