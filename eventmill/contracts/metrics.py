@@ -93,3 +93,17 @@ WRITER = (
     WRITER_LAG_SECONDS,
     WRITER_DAMAGED_FILES,
 )
+
+QUERY_REQUESTS = MetricDefinition(
+    "eventmill_query_requests_total",
+    "counter",
+    "Requests that the query service answered, by HTTP status.",
+    ("status",),
+)
+QUERY_SECONDS = MetricDefinition(
+    "eventmill_query_seconds",
+    "histogram",
+    "Seconds from a request's arrival at the query service to the end of its answer.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0),
+)
+QUERY = (QUERY_REQUESTS, QUERY_SECONDS)

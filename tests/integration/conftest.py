@@ -1,18 +1,73 @@
-"""Fixtures of the tests that read the marts: dbt builds them once, and each test gets a copy of that database."""
+"""Fixtures of the tests that read the marts: dbt builds them once, and tests get copies of that database."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 
+import httpx
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from eventmill import dbt
+from eventmill.embedded.ports import free_ports
 from eventmill.embedded.postgres import PostgresServer
 from eventmill.settings import Settings
 
 NUMBERS = count(1)
 TEMPLATE = "template_marts"
+
+
+class Rollups:
+    """Writes rows into the tables that the pipeline fills, and reads what comes of them."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def metric(self, traffic: str, dimension: str, value: str | None, **columns: Any) -> None:
+        """A row of rollups.metric, of a day of the app `shop` unless told otherwise; value None means not_set."""
+        kind = "total" if dimension == "total" else "not_set" if value is None else "value"
+        row = {
+            "app_id": "shop",
+            "grain": "day",
+            "period_start": datetime(2026, 11, 1, 4, tzinfo=UTC),
+            "local_date": date(2026, 11, 1),
+            "local_hour": None,
+            "utc_offset_minutes": -240,
+            "traffic": traffic,
+            "dimension": dimension,
+            "value_kind": kind,
+            "value": value or "",
+            "computed_at": datetime(2026, 11, 1, 12, tzinfo=UTC),
+        }
+        counts = dict.fromkeys(("events", "page_views", "users", "visitors", "sessions"), 0)
+        self.insert("rollups.metric", row | counts | columns)
+
+    def insert(self, table: str, row: dict[str, Any]) -> None:
+        """One row of any table."""
+        names, places = ", ".join(row), ", ".join(f"%({name})s" for name in row)
+        self.execute(f"insert into {table} ({names}) values ({places})", row)
+
+    def execute(self, statement: str, values: dict[str, Any] | None = None) -> None:
+        """Any statement, committed."""
+        with psycopg.connect(self.address) as connection:
+            connection.execute(statement, values)
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        """Rows by column name."""
+        with psycopg.connect(self.address, row_factory=dict_row) as connection:
+            return connection.execute(query).fetchall()
+
+    def tuples(self, query: str) -> list[tuple[Any, ...]]:
+        """Rows by position."""
+        return [tuple(row.values()) for row in self.rows(query)]
 
 
 @pytest.fixture(scope="session")
@@ -24,11 +79,52 @@ def _marts_template(postgres: PostgresServer, _migrated_template: str, new_direc
     return TEMPLATE
 
 
-@pytest.fixture
-def marts_database(postgres: PostgresServer, _marts_template: str) -> Iterator[str]:
-    """`postgresql://…` address of a fresh database with all migrations applied and all marts built."""
+def _copy(postgres: PostgresServer, template: str) -> Iterator[Rollups]:
     name = f"marts_{next(NUMBERS)}"
     with psycopg.connect(postgres.address(), autocommit=True) as connection:
-        connection.execute(f"create database {name} template {_marts_template}")
-        yield postgres.address(name)
+        connection.execute(f"create database {name} template {template}")
+        yield Rollups(postgres.address(name))
         connection.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def rollups(postgres: PostgresServer, _marts_template: str) -> Iterator[Rollups]:
+    """A fresh database with all migrations applied and all marts built."""
+    yield from _copy(postgres, _marts_template)
+
+
+@pytest.fixture(scope="module")
+def module_rollups(postgres: PostgresServer, _marts_template: str) -> Iterator[Rollups]:
+    """As `rollups`, one for all tests of a module that only read it."""
+    yield from _copy(postgres, _marts_template)
+
+
+@pytest.fixture(scope="session")
+def start_query_service(new_directory: Callable[[], Path]) -> Iterator[Callable[[str], Settings]]:
+    """Starts `python -m query_service` over a database and returns its settings once it is ready."""
+    processes = []
+
+    def start(address: str) -> Settings:
+        (port,) = free_ports(1)
+        settings = Settings(home=new_directory(), database_url=address, http_port=port)
+        variables = {"HOME": str(settings.home), "DATABASE_URL": address, "HTTP_PORT": str(port)}
+        environment = {**os.environ, **{f"EVENTMILL_{name}": value for name, value in variables.items()}}
+        processes.append(subprocess.Popen([sys.executable, "-m", "query_service"], env=environment))
+        _wait_until_ready(f"http://127.0.0.1:{port}/health/ready")
+        return settings
+
+    yield start
+    for process in processes:
+        process.send_signal(signal.SIGTERM)
+    assert [process.wait(10) for process in processes] == [0] * len(processes)
+
+
+def _wait_until_ready(url: str) -> None:
+    for _ in range(300):
+        try:
+            if httpx.get(url).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass  # not listening yet
+        time.sleep(0.1)
+    raise AssertionError(f"{url} did not become ready within 30 s")

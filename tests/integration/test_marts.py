@@ -10,7 +10,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg.rows import dict_row
 
 from eventmill import dbt
 from eventmill.errors import EventmillError
@@ -23,51 +22,16 @@ COMPUTED = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def warehouse(marts_database: str, new_directory: Callable[[], Path]) -> Settings:
-    """Settings whose database has the marts."""
-    return Settings(home=new_directory(), database_url=marts_database)
+def settings(rollups: Any, new_directory: Callable[[], Path]) -> Settings:
+    """Settings over the database of `rollups`."""
+    return Settings(home=new_directory(), database_url=rollups.address)
 
 
-def add_metric(settings: Settings, traffic: str, dimension: str, value: str | None, **columns: Any) -> None:
-    """One row of rollups.metric for New York; value None means not_set, an empty dimension value the total."""
-    kind = "total" if dimension == "total" else "not_set" if value is None else "value"
-    row = {
-        "app_id": "shop",
-        "grain": "day",
-        "period_start": DAY,
-        "local_date": date(2026, 11, 1),
-        "local_hour": None,
-        "utc_offset_minutes": -240,
-        "traffic": traffic,
-        "dimension": dimension,
-        "value_kind": kind,
-        "value": value or "",
-        "events": 0,
-        "page_views": 0,
-        "users": 0,
-        "visitors": 0,
-        "sessions": 0,
-        "computed_at": COMPUTED,
-    } | columns
-    insert(settings, "rollups.metric", row)
-
-
-def insert(settings: Settings, table: str, row: dict[str, Any]) -> None:
-    names, places = ", ".join(row), ", ".join(f"%({name})s" for name in row)
-    with psycopg.connect(settings.database_address) as connection:
-        connection.execute(f"insert into {table} ({names}) values ({places})", row)
-
-
-def rows(settings: Settings, query: str) -> list[dict[str, Any]]:
-    with psycopg.connect(settings.database_address, row_factory=dict_row) as connection:
-        return connection.execute(query).fetchall()
-
-
-def test_events_count_bots_and_people_counts_do_not(warehouse: Settings) -> None:
-    add_metric(warehouse, "all", "event_type", "page_view", events=9, users=3, visitors=5, sessions=6)
-    add_metric(warehouse, "human", "event_type", "page_view", events=7, users=2, visitors=4, sessions=5)
-    add_metric(warehouse, "all", "event_type", "crawl", events=3, users=0, visitors=1, sessions=0)
-    assert rows(warehouse, "select * from marts.daily_stats order by event_type") == [
+def test_events_count_bots_and_people_counts_do_not(rollups: Any) -> None:
+    rollups.metric("all", "event_type", "page_view", events=9, users=3, visitors=5, sessions=6)
+    rollups.metric("human", "event_type", "page_view", events=7, users=2, visitors=4, sessions=5)
+    rollups.metric("all", "event_type", "crawl", events=3, users=0, visitors=1, sessions=0)
+    assert rollups.rows("select * from marts.daily_stats order by event_type") == [
         {
             "app_id": "shop",
             "date": date(2026, 11, 1),
@@ -82,17 +46,17 @@ def test_events_count_bots_and_people_counts_do_not(warehouse: Settings) -> None
     ]
 
 
-def test_the_hour_that_occurs_twice_is_told_apart_by_its_offset(warehouse: Settings) -> None:
+def test_the_hour_that_occurs_twice_is_told_apart_by_its_offset(rollups: Any) -> None:
     for utc_hour, offset, events in [(5, -240, 3), (6, -300, 5)]:
         start = datetime(2026, 11, 1, utc_hour, tzinfo=UTC)
         hour = {"grain": "hour", "period_start": start, "local_hour": 1, "utc_offset_minutes": offset}
-        add_metric(warehouse, "all", "event_type", "click", events=events, **hour)
-        add_metric(warehouse, "human", "event_type", "click", events=events, visitors=2, **hour)
+        rollups.metric("all", "event_type", "click", events=events, **hour)
+        rollups.metric("human", "event_type", "click", events=events, visitors=2, **hour)
     query = "select hour, utc_offset_minutes, event_count, unique_visitors from marts.hourly_stats order by 2 desc"
-    assert [tuple(row.values()) for row in rows(warehouse, query)] == [(1, -240, 3, 2), (1, -300, 5, 2)]
+    assert rollups.tuples(query) == [(1, -240, 3, 2), (1, -300, 5, 2)]
 
 
-def test_an_event_named_all_stays_apart_from_the_row_of_all_names(warehouse: Settings) -> None:
+def test_an_event_named_all_stays_apart_from_the_row_of_all_names(rollups: Any) -> None:
     for dimension, value, events in [
         ("total", None, 9),
         ("source", "web", 8),
@@ -100,12 +64,12 @@ def test_an_event_named_all_stays_apart_from_the_row_of_all_names(warehouse: Set
         ("source_event_name", json.dumps(["web", "all"], separators=(",", ":")), 1),
         ("source_event_name", json.dumps(["web", 'a "b"'], separators=(",", ":")), 7),
     ]:
-        add_metric(warehouse, "all", dimension, value, events=events)
+        rollups.metric("all", dimension, value, events=events)
     query = (
         "select is_all_sources, source, is_all_event_names, event_name, event_count"
         " from marts.daily_metrics order by event_count"
     )
-    assert [tuple(row.values()) for row in rows(warehouse, query)] == [
+    assert rollups.tuples(query) == [
         (False, "web", False, "all", 1),
         (True, "all", False, "all", 2),
         (False, "web", False, 'a "b"', 7),
@@ -114,65 +78,63 @@ def test_an_event_named_all_stays_apart_from_the_row_of_all_names(warehouse: Set
     ]
 
 
-def test_a_page_has_rates_only_where_sessions_entered_on_it(warehouse: Settings) -> None:
+def test_a_page_has_rates_only_where_sessions_entered_on_it(rollups: Any) -> None:
     for page, views in [("/", 4), ("/deep", 2)]:
-        add_metric(warehouse, "all", "page_url", page, events=views, page_views=views, visitors=2)
-        add_metric(warehouse, "human", "page_url", page, events=views, page_views=views, visitors=2)
-    add_metric(warehouse, "all", "page_url", "/bots", events=5, page_views=5, visitors=1)
-    add_metric(warehouse, "all", "page_url", None, events=5, page_views=5, visitors=1)
+        rollups.metric("all", "page_url", page, events=views, page_views=views, visitors=2)
+        rollups.metric("human", "page_url", page, events=views, page_views=views, visitors=2)
+    rollups.metric("all", "page_url", "/bots", events=5, page_views=5, visitors=1)
+    rollups.metric("all", "page_url", None, events=5, page_views=5, visitors=1)
     entry = {"app_id": "shop", "period_start": DAY, "local_date": date(2026, 11, 1), "computed_at": COMPUTED}
     counts = {"page_url": "/", "sessions": 3, "bounces": 1, "duration_seconds": 45.0}
-    insert(warehouse, "rollups.page_session", {**entry, **counts, "traffic": "human"})
-    insert(warehouse, "rollups.page_session", {**entry, **counts, "traffic": "all", "sessions": 9})
+    rollups.insert("rollups.page_session", {**entry, **counts, "traffic": "human"})
+    rollups.insert("rollups.page_session", {**entry, **counts, "traffic": "all", "sessions": 9})
     query = (
         "select identifier, view_count, unique_visitors, bounce_rate, avg_session_duration"
         " from marts.page_daily order by identifier"
     )
-    assert [tuple(row.values()) for row in rows(warehouse, query)] == [
+    assert rollups.tuples(query) == [
         ("/deep|2026-11-01", 2, 2, None, None),
         ("/|2026-11-01", 4, 2, Decimal("33.33"), 15.0),
     ]
 
 
-def test_every_data_test_unit_test_and_contract_holds_on_real_rows(warehouse: Settings) -> None:
-    add_metric(warehouse, "all", "total", None, events=2)
-    add_metric(warehouse, "all", "event_type", "click", events=2)
-    dbt.run_dbt(warehouse, ["build"], warehouse.home / "dbt" / "target")
-    dbt.run_dbt(warehouse, ["source", "freshness"], warehouse.home / "dbt" / "target")
+def test_every_data_test_unit_test_and_contract_holds_on_real_rows(rollups: Any, settings: Settings) -> None:
+    rollups.metric("all", "total", None, events=2)
+    rollups.metric("all", "event_type", "click", events=2)
+    dbt.run_dbt(settings, ["build"], settings.home / "dbt" / "target")
+    dbt.run_dbt(settings, ["source", "freshness"], settings.home / "dbt" / "target")
 
 
-def test_a_rebuild_replaces_the_views_in_place(warehouse: Settings) -> None:
+def test_a_rebuild_replaces_the_views_in_place(rollups: Any, settings: Settings) -> None:
     oids = (
         "select relname, oid from pg_class"
         " where relnamespace in ('marts'::regnamespace, 'staging'::regnamespace) order by relname"
     )
-    before = rows(warehouse, oids)
-    dbt.build_marts(warehouse)
+    before = rollups.rows(oids)
+    dbt.build_marts(settings)
     assert len(before) == 7
-    assert rows(warehouse, oids) == before
+    assert rollups.rows(oids) == before
 
 
-def test_a_view_whose_columns_no_longer_fit_is_made_anew(warehouse: Settings) -> None:
-    with psycopg.connect(warehouse.database_address) as connection:
-        connection.execute("drop view staging.stg_page_session cascade")
-        connection.execute("create view staging.stg_page_session as select 1 as other")
-    dbt.build_marts(warehouse)
-    assert rows(warehouse, "select * from marts.page_daily") == []
+def test_a_view_whose_columns_no_longer_fit_is_made_anew(rollups: Any, settings: Settings) -> None:
+    rollups.execute("drop view staging.stg_page_session cascade")
+    rollups.execute("create view staging.stg_page_session as select 1 as other")
+    dbt.build_marts(settings)
+    assert rollups.rows("select * from marts.page_daily") == []
 
 
-def test_a_warm_start_builds_nothing(warehouse: Settings) -> None:
-    assert not dbt.ensure_marts(warehouse)
-    with psycopg.connect(warehouse.database_address) as connection:
-        connection.execute("update control.schema_versions set details = 'older' where component = 'marts'")
-    assert dbt.ensure_marts(warehouse)
+def test_a_warm_start_builds_nothing(rollups: Any, settings: Settings) -> None:
+    assert not dbt.ensure_marts(settings)
+    rollups.execute("update control.schema_versions set details = 'older' where component = 'marts'")
+    assert dbt.ensure_marts(settings)
 
 
-def test_the_documentation_is_one_page_without_the_password(warehouse: Settings) -> None:
-    assert dbt.ensure_docs(warehouse)
-    page = dbt.docs_page(warehouse).read_text(encoding="utf-8")
+def test_the_documentation_is_one_page_without_the_password(settings: Settings) -> None:
+    assert dbt.ensure_docs(settings)
+    page = dbt.docs_page(settings).read_text(encoding="utf-8")
     assert "Distinct sessions with a qualifying event" in page
-    assert dbt.dbt_environment(warehouse)["EVENTMILL_DBT_PASSWORD"] not in page
-    assert not dbt.ensure_docs(warehouse)
+    assert dbt.dbt_environment(settings)["EVENTMILL_DBT_PASSWORD"] not in page
+    assert not dbt.ensure_docs(settings)
 
 
 def test_a_failing_model_is_reported_in_dbts_own_words(database: str, new_directory: Callable[[], Path]) -> None:
@@ -183,7 +145,7 @@ def test_a_failing_model_is_reported_in_dbts_own_words(database: str, new_direct
         dbt.build_marts(settings)
 
 
-def test_dbt_writes_nothing_into_the_project(warehouse: Settings) -> None:
+def test_dbt_writes_nothing_into_the_project() -> None:
     command = ["git", "status", "--porcelain", "--ignored", "--", str(dbt.PROJECT)]
     status = subprocess.run(command, capture_output=True, text=True, check=True, cwd=dbt.PROJECT)
     assert "target" not in status.stdout

@@ -1,0 +1,76 @@
+"""Wires the query service together."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from prometheus_client import CollectorRegistry
+
+from eventmill import __version__
+from eventmill.settings import Settings
+from eventmill.warehouse import async_pool
+from query_service.auth import key_cache
+from query_service.dashboard import pages
+from query_service.problems import HANDLERS
+from query_service.query.executor import Executor
+from query_service.query.path import QueryPath
+from query_service.requests import RequestLog
+from query_service.rest import health
+from query_service.rest.metrics import api
+
+POOL_SIZE = 8
+STATEMENT_TIMEOUT_MS = 15_000
+
+OPENAPI = OpenAPIConfig(
+    title="eventmill",
+    version=__version__,
+    description="Counts of product, web and mobile events. Every answer says how fresh, complete and exact it is.",
+    path="/api/schema",
+    render_plugins=[JsonRenderPlugin()],
+    components=Components(security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}),
+)
+
+
+def create_app(settings: Settings) -> RequestLog:
+    """The query service as an ASGI application; Postgres may come and go while it runs."""
+    pool = async_pool(settings, max_size=POOL_SIZE, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
+    registry = CollectorRegistry()
+    state = State(
+        {
+            "settings": settings,
+            "path": QueryPath(Executor(pool)),
+            "key_cache": key_cache(pool),
+            "registry": registry,
+            "files": pages.load_files(settings),
+        }
+    )
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
+        await pool.open(wait=False)
+        yield
+        await pool.close()
+
+    app = Litestar(
+        [
+            api,
+            health.live,
+            health.ready,
+            health.metrics,
+            pages.index,
+            pages.api_docs,
+            pages.metric_docs,
+            pages.asset,
+            pages.openapi,
+        ],
+        state=state,
+        lifespan=[lifespan],
+        exception_handlers=HANDLERS,
+        openapi_config=OPENAPI,
+        logging_config=None,
+    )
+    return RequestLog(app, registry)

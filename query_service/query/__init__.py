@@ -1,0 +1,1 @@
+"""One query path: model → sql → executor → answer. No transport, no HTTP."""

@@ -1,0 +1,97 @@
+"""Shapes results into answers: `{"data": [...], "meta": {...}}`, the same for every transport."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from query_service.query.executor import Freshness, Result
+from query_service.query.model import Cursor, DailyQuery, TimeseriesQuery
+from query_service.query.ranges import DateRange, InstantRange, midnight
+
+HOUR = timedelta(hours=1)
+BOTS = "counted in events only"
+
+
+class Meta(msgspec.Struct, kw_only=True):
+    """How fresh, complete and exact an answer is. `mixed`: several definition versions are in range."""
+
+    as_of: datetime
+    complete_through: datetime | None
+    late_pending: int
+    source: str
+    exact: bool
+    definition_version: str | None
+    mixed: bool
+    bots: str
+    range: Mapping[str, str]
+    next_cursor: str | None = None
+
+
+class Answer(msgspec.Struct, kw_only=True):
+    """Rows and what they rest on."""
+
+    data: Sequence[Mapping[str, Any]]
+    meta: Meta
+
+
+def plain_answer(result: Result, covered: DateRange | InstantRange) -> Answer:
+    """The rows as they are."""
+    return Answer(data=result.rows, meta=_meta(result.freshness, covered))
+
+
+def daily_answer(query: DailyQuery, result: Result) -> Answer:
+    """At most `limit` rows, and the cursor that continues after them if there are more."""
+    rows = result.rows[: query.limit]
+    next_cursor = None
+    if len(result.rows) > query.limit:
+        last = rows[-1]
+        next_cursor = Cursor(last["date"], last["source"], last["event_name"]).encode()
+    return Answer(data=rows, meta=_meta(result.freshness, query.range, next_cursor))
+
+
+def timeseries_answer(query: TimeseriesQuery, result: Result) -> Answer:
+    """A row `{timestamp, value}` per period, with the local offset; 0 where nothing happened."""
+    zone = query.range.time_zone
+    if isinstance(query.range, DateRange):
+        values = {midnight(row["date"], zone): row["value"] for row in result.rows}
+        periods = day_starts(query.range)
+    else:
+        values = {row["timestamp"]: row["value"] for row in result.rows}
+        periods = hour_starts(query.range)
+    data = [{"timestamp": at.astimezone(zone).isoformat(), "value": values.get(at, 0)} for at in periods]
+    return Answer(data=data, meta=_meta(result.freshness, query.range))
+
+
+def day_starts(days: DateRange) -> list[datetime]:
+    """The instants (UTC) at which the range's days start."""
+    return [midnight(days.start + timedelta(days=number), days.time_zone) for number in range(days.days)]
+
+
+def hour_starts(hours: InstantRange) -> list[datetime]:
+    """The instants (UTC) at which the range's hours start: the full hours of the zone's clock."""
+    starts, at = [], hours.start
+    while at < hours.end:
+        starts.append(at)
+        at += HOUR
+        # A clock change by half an hour (Lord Howe Island) makes one hour longer or shorter.
+        if minute := at.astimezone(hours.time_zone).minute:
+            at += timedelta(minutes=60 - minute)
+    return starts
+
+
+def _meta(freshness: Freshness, covered: DateRange | InstantRange, next_cursor: str | None = None) -> Meta:
+    complete_through = freshness.complete_through
+    return Meta(
+        as_of=freshness.as_of.astimezone(UTC),
+        complete_through=complete_through and complete_through.astimezone(UTC),
+        late_pending=freshness.late_pending,
+        source="rollup",
+        exact=True,
+        definition_version=freshness.definition_version,
+        mixed=freshness.is_mixed,
+        bots=BOTS,
+        range=covered.echo(),
+        next_cursor=next_cursor,
+    )

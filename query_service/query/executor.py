@@ -1,0 +1,126 @@
+"""Runs a plan against Postgres: its rows and how fresh they are, in one snapshot."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, LiteralString, TypeVar
+from zoneinfo import ZoneInfo
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool
+
+from query_service.query.errors import UnknownApp
+from query_service.query.model import Tenant
+from query_service.query.sql import Plan
+
+# Complete up to where the lake is, unless a period of the range waits to be computed again: then up to where its
+# first new event came in. `least` skips nulls, so an unknown lake must be told apart.
+_FRESHNESS: LiteralString = """
+    with touched as (
+        select table_name, dirty_since, late_pending, definition_version
+        from rollups.periods
+        where app_id = %(app_id)s and grain = %(grain)s and table_name = any(%(tables)s)
+            and period_start < %(end)s and period_end > %(start)s
+    ),
+    by_table as (
+        select min(dirty_since) as dirty_since, sum(late_pending) as late_pending,
+            max(definition_version) as definition_version,
+            count(distinct definition_version) > 1 as is_mixed, table_name
+        from touched
+        group by table_name
+    )
+    select now() as as_of,
+        (select case when complete_through is not null
+            then least(complete_through, (select min(dirty_since) from by_table)) end
+        from rollups.lake_progress) as complete_through,
+        coalesce(max(late_pending), 0)::bigint as late_pending,
+        string_agg(definition_version, '+' order by table_name) as definition_version,
+        coalesce(bool_or(is_mixed), false) as is_mixed
+    from by_table
+"""
+_TENANTS: LiteralString = """
+    select app_id, name, time_zone from control.app
+    where app_id = any(%(app_ids)s) and deleted_at is null order by app_id
+"""
+_PROBE: LiteralString = "select from marts.daily_metrics limit 0"
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """When an answer was computed, what it contains, and by which definitions; instants in UTC."""
+
+    as_of: datetime
+    complete_through: datetime | None
+    late_pending: int
+    definition_version: str | None
+    is_mixed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A plan's rows, by column name, and their freshness."""
+
+    rows: Sequence[dict[str, Any]]
+    freshness: Freshness
+
+
+class Executor:
+    """Answers plans from a pool of connections. Raises psycopg.Error or PoolTimeout where Postgres does not answer."""
+
+    def __init__(self, pool: AsyncConnectionPool) -> None:
+        self._pool = pool
+
+    async def tenants(self, app_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Rows app_id, name, time_zone of those apps that exist, by id."""
+        return await self._with_connection(lambda connection: _rows(connection, _TENANTS, {"app_ids": list(app_ids)}))
+
+    async def tenant(self, app_id: str) -> Tenant:
+        """The app and its time zone. Raises UnknownApp where it does not exist any more."""
+        rows = await self.tenants([app_id])
+        if not rows:
+            raise UnknownApp(app_id)
+        return Tenant(app_id, ZoneInfo(rows[0]["time_zone"]))
+
+    async def run(self, plan: Plan) -> Result:
+        """Rows and freshness as of one instant: no refresh comes in between."""
+
+        async def in_one_snapshot(connection: psycopg.AsyncConnection) -> Result:
+            await connection.execute("begin isolation level repeatable read read only")
+            try:
+                [freshness] = await _rows(connection, _FRESHNESS, _freshness_values(plan))
+                return Result(await _rows(connection, plan.text, plan.values), Freshness(**freshness))
+            finally:
+                if not connection.broken:
+                    await connection.rollback()
+
+        return await self._with_connection(in_one_snapshot)
+
+    async def check(self) -> None:
+        """Raise unless Postgres answers and has the marts."""
+        await self._with_connection(lambda connection: _rows(connection, _PROBE, {}))
+
+    async def _with_connection(self, use: Callable[[psycopg.AsyncConnection], Awaitable[Found]]) -> Found:
+        while True:
+            async with self._pool.connection() as connection:
+                try:
+                    return await use(connection)
+                except psycopg.OperationalError:
+                    # After a restart of Postgres each pooled connection fails once before it is replaced; where
+                    # Postgres stays away, the pool gives none and raises.
+                    if not connection.broken:
+                        raise
+
+
+async def _rows(
+    connection: psycopg.AsyncConnection, text: LiteralString, values: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(text, values)
+        return await cursor.fetchall()
+
+
+def _freshness_values(plan: Plan) -> dict[str, Any]:
+    start, end = plan.covered
+    return {"app_id": plan.app_id, "grain": plan.grain, "tables": list(plan.tables), "start": start, "end": end}

@@ -1,0 +1,65 @@
+"""The one path that every transport calls: parameters in, answer out."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from query_service.query import answer, model, sql
+from query_service.query.answer import Answer
+from query_service.query.errors import InvalidParameter, UnknownApp
+from query_service.query.executor import Executor
+from query_service.query.model import Parameters, Tenant
+
+
+def utc_now() -> datetime:
+    """The present instant."""
+    return datetime.now(UTC)
+
+
+class QueryPath:
+    """Answers questions about the apps that a credential covers (`covered`, ids).
+
+    Every question raises InvalidParameter for what it cannot mean, and UnknownApp for an app outside `covered`.
+    """
+
+    def __init__(self, executor: Executor, clock: Callable[[], datetime] = utc_now) -> None:
+        self._executor, self._clock = executor, clock
+
+    async def apps(self, covered: Sequence[str]) -> list[dict[str, Any]]:
+        """Rows app_id, name, time_zone."""
+        return await self._executor.tenants(covered)
+
+    async def daily(self, parameters: Parameters, covered: Sequence[str]) -> Answer:
+        """Rows date, source, event_name, events, users, visitors, sessions; days without data are left out."""
+        query = model.daily_query(parameters, await self._tenant(parameters, covered), self._clock())
+        return answer.daily_answer(query, await self._executor.run(sql.plan_daily(query)))
+
+    async def timeseries(self, parameters: Parameters, covered: Sequence[str]) -> Answer:
+        """Rows timestamp, value: one for every hour or day of the range."""
+        query = model.timeseries_query(parameters, await self._tenant(parameters, covered), self._clock())
+        return answer.timeseries_answer(query, await self._executor.run(sql.plan_timeseries(query)))
+
+    async def top_pages(self, parameters: Parameters, covered: Sequence[str]) -> Answer:
+        """Rows page_url, view_count, unique_visitors, bounce_rate, avg_session_duration, most views first."""
+        query = model.top_pages_query(parameters, await self._tenant(parameters, covered), self._clock())
+        return answer.plain_answer(await self._executor.run(sql.plan_top_pages(query)), query.range)
+
+    async def today(self, parameters: Parameters, covered: Sequence[str]) -> Answer:
+        """One row date, events, page_views, users, visitors, sessions of the running day."""
+        query = model.today_query(await self._tenant(parameters, covered), self._clock())
+        return answer.plain_answer(await self._executor.run(sql.plan_today(query)), query.range)
+
+    async def check(self) -> None:
+        """Raise where no question could be answered now."""
+        await self._executor.check()
+
+    async def _tenant(self, parameters: Parameters, covered: Sequence[str]) -> Tenant:
+        app_id = parameters.get("app_id")
+        if app_id is None:
+            if len(covered) != 1:
+                rule = f"One of: {', '.join(covered)}."
+                raise InvalidParameter("app_id", "The key covers several apps: app_id says which.", rule)
+            [app_id] = covered
+        if app_id not in covered:
+            raise UnknownApp(app_id)
+        return await self._executor.tenant(app_id)

@@ -1,0 +1,62 @@
+"""Around every request: an id, a log line, a count and its seconds."""
+
+import re
+import time
+import uuid
+
+import structlog
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client import CollectorRegistry
+
+from eventmill import telemetry
+from eventmill.contracts import metrics
+
+REQUEST_ID_HEADER = b"x-request-id"
+_REQUEST_ID = re.compile(rb"[\w.:-]{1,100}", re.ASCII)
+_PROBES = ("/health/", "/metrics", "/api/health")
+
+logger = structlog.get_logger(__name__)
+
+
+class RequestLog:
+    """ASGI wrapper; the request's id comes from `X-Request-Id`, else it is a new one, and goes back in that header."""
+
+    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
+        self._app = app
+        self._answered = telemetry.counter(metrics.QUERY_REQUESTS, registry)
+        self._seconds = telemetry.histogram(metrics.QUERY_SECONDS, registry)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        started = time.monotonic()
+        status = 500
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (REQUEST_ID_HEADER, request_id)]
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id.decode("ascii")):
+            await self._app(scope, receive, send_with_id)
+            if not scope["path"].startswith(_PROBES):
+                self._note(scope, status, time.monotonic() - started)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        self._answered.labels(status).inc()
+        self._seconds.observe(seconds)
+        log = logger.debug if status < 400 else logger.info
+        log("request", method=scope.get("method"), path=scope["path"], status=status, seconds=round(seconds, 6))
+
+
+def _request_id(scope: Scope) -> bytes:
+    for name, value in scope["headers"]:
+        if name == REQUEST_ID_HEADER and _REQUEST_ID.fullmatch(value):
+            return bytes(value)
+    return str(uuid.uuid4()).encode("ascii")

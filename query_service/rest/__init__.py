@@ -1,0 +1,1 @@
+"""The REST transport: reads parameters, calls the query path, writes JSON."""

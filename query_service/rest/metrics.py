@@ -1,0 +1,94 @@
+"""`/api/metrics/*`, `/api/pages/*` and `/api/apps`: thin, every answer comes from the query path."""
+
+from typing import Any
+
+from litestar import Router, get
+from litestar.datastructures import State
+from litestar.di import NamedDependency, Provide
+
+from query_service.auth import provide_covered, require_reader
+from query_service.query.answer import Answer
+from query_service.query.path import QueryPath
+from query_service.rest import parameters as p
+
+Covered = NamedDependency[tuple[str, ...]]
+
+
+@get("/metrics/daily", summary="Daily counts by source and event name")
+async def daily(  # noqa: PLR0913, PLR0917 - an argument is a query parameter
+    state: State,
+    covered: Covered,
+    app_id: p.AppId = None,
+    source: p.Source = None,
+    event_name: p.EventName = None,
+    start: p.Start = None,
+    end: p.End = None,
+    limit: p.Limit = None,
+    cursor: p.PageCursor = None,
+) -> Answer:
+    """Rows `{date, source, event_name, events, users, visitors, sessions}`, by date; days without data are left out.
+
+    Users, visitors and sessions are distinct counts of their row: adding rows up would count people twice.
+    """
+    path: QueryPath = state.path
+    asked = {"app_id": app_id, "source": source, "event_name": event_name, "start": start, "end": end}
+    return await path.daily({**asked, "limit": limit, "cursor": cursor}, covered)
+
+
+@get("/metrics/timeseries", summary="Events per hour or day")
+async def timeseries(
+    state: State,
+    covered: Covered,
+    app_id: p.AppId = None,
+    event_type: p.EventType = None,
+    start: p.HourOrDayStart = None,
+    end: p.HourOrDayEnd = None,
+    granularity: p.Granularity = None,
+) -> Answer:
+    """Rows `{timestamp, value}`: one for every period, 0 where nothing happened. The hour that occurs twice is two."""
+    path: QueryPath = state.path
+    asked = {"app_id": app_id, "event_type": event_type, "start": start, "end": end, "granularity": granularity}
+    return await path.timeseries(asked, covered)
+
+
+@get("/metrics/today", summary="The running day's totals")
+async def today(state: State, covered: Covered, app_id: p.AppId = None) -> Answer:
+    """One row `{date, events, page_views, users, visitors, sessions}` of today in the app's time zone."""
+    path: QueryPath = state.path
+    return await path.today({"app_id": app_id}, covered)
+
+
+@get("/pages/top", summary="The most viewed pages")
+async def top_pages(
+    state: State,
+    covered: Covered,
+    app_id: p.AppId = None,
+    limit: p.PageLimit = None,
+    start: p.Start = None,
+    end: p.End = None,
+) -> Answer:
+    """Rows `{page_url, view_count, unique_visitors, bounce_rate, avg_session_duration}`, most views first.
+
+    `bounce_rate` (percent) and `avg_session_duration` (seconds) are those of the sessions that entered on the page,
+    null without any. `unique_visitors` is exact for a range of one day and null for a longer one: visitors of several
+    days are not the sum of the days'.
+    """
+    path: QueryPath = state.path
+    return await path.top_pages({"app_id": app_id, "limit": limit, "start": start, "end": end}, covered)
+
+
+@get("/apps", summary="The apps that the key covers")
+async def apps(state: State, covered: Covered) -> dict[str, list[dict[str, Any]]]:
+    """Rows `{app_id, name, time_zone}`."""
+    path: QueryPath = state.path
+    return {"data": await path.apps(covered)}
+
+
+api = Router(
+    "/api",
+    route_handlers=[daily, timeseries, today, top_pages, apps],
+    guards=[require_reader, p.refuse_unknown],
+    dependencies={"covered": Provide(provide_covered)},
+    security=[{"key": []}],
+    tags=["metrics"],
+)

@@ -1,0 +1,66 @@
+"""The query parameters of the REST endpoints, as the API's documentation shows them."""
+
+import inspect
+from functools import lru_cache
+from typing import Annotated, Any
+
+from litestar.connection import ASGIConnection
+from litestar.handlers.base import BaseRouteHandler
+from litestar.params import Parameter
+
+from query_service.query import model
+from query_service.query.errors import InvalidParameter
+
+_START = "First day, YYYY-MM-DD in the app's time zone; 30 days ago by default."
+_END = "Day after the last one (exclusive); tomorrow by default."
+
+AppId = Annotated[str | None, Parameter(description="Needed where the key covers several apps.")]
+Start = Annotated[str | None, Parameter(description=_START)]
+End = Annotated[str | None, Parameter(description=_END)]
+HourOrDayStart = Annotated[
+    str | None,
+    Parameter(
+        description=f"{_START} With granularity=hour also the start of an hour as RFC 3339; yesterday by default."
+    ),
+]
+HourOrDayEnd = Annotated[
+    str | None, Parameter(description=f"{_END} With granularity=hour also the start of an hour as RFC 3339.")
+]
+Source = Annotated[
+    str | None,
+    Parameter(
+        description="`web`, `mobile`, `server` or `import`; `all` (the default) gives one exact row over all, "
+        "`*` a row for each."
+    ),
+]
+EventName = Annotated[
+    str | None,
+    Parameter(description="One event name; `all` (the default) gives one exact row over all, `*` a row for each."),
+]
+EventType = Annotated[str | None, Parameter(description="One event type; all by default.")]
+Granularity = Annotated[str | None, Parameter(description="`hour` or `day` (the default).")]
+Limit = Annotated[
+    str | None, Parameter(description=f"Most rows of an answer: {model.DEFAULT_ROWS}, up to {model.MAX_ROWS}.")
+]
+PageLimit = Annotated[
+    str | None, Parameter(description=f"Most pages of an answer: {model.DEFAULT_PAGES}, up to {model.MAX_PAGES}.")
+]
+PageCursor = Annotated[str | None, Parameter(description="`meta.next_cursor` of the answer before.")]
+
+_NOT_PARAMETERS = frozenset({"path", "covered", "state", "request"})
+
+
+def refuse_unknown(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Litestar guard: a misspelt parameter must not be answered as if it had not been sent."""
+    known = _known(handler)
+    for name, values in connection.query_params.dict().items():
+        if name not in known:
+            rule = f"One of: {', '.join(known)}." if known else "This endpoint takes no parameters."
+            raise InvalidParameter(name, f"There is no parameter {name!r}.", rule)
+        if len(values) > 1:
+            raise InvalidParameter(name, f"{name} came {len(values)} times.", "Once.")
+
+
+@lru_cache(maxsize=64)
+def _known(handler: BaseRouteHandler) -> tuple[str, ...]:
+    return tuple(name for name in inspect.signature(handler.fn).parameters if name not in _NOT_PARAMETERS)
