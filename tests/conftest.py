@@ -13,6 +13,8 @@ import nats
 import psutil
 import psycopg
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from eventmill.control.migrate import migrate
 from eventmill.embedded.children import Server
@@ -23,6 +25,12 @@ from eventmill.settings import Settings
 
 TEST_STATE = Path(__file__).resolve().parent.parent / ".test-state"
 NUMBERS = count(1)
+
+# A busy machine is slow to generate, which says nothing about our code; and a run that failed can be had again.
+hypothesis_settings.register_profile(
+    "eventmill", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("eventmill")
 
 
 @pytest.fixture(scope="session", autouse=True)

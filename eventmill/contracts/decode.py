@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from msgspec import Raw
@@ -28,6 +28,7 @@ FIELDS = frozenset(Event.__struct_fields__)
 
 _EVENT = msgspec.json.Decoder(Event)
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
+_NULL = Raw(b"null")
 _VERSION = re.compile(r"(\d{1,6})\.\d{1,6}\.\d{1,6}(?:[-+][0-9A-Za-z.+-]{1,64})?")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _STEP = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
@@ -151,8 +152,10 @@ def _apply_aliases(given: dict[str, Raw]) -> tuple[dict[str, Raw], dict[str, str
     names: dict[str, str] = {}
     for name, value in given.items():
         target = name if name in FIELDS else ALIASES.get(name)
+        if target == name and bytes(value) == b"null":
+            continue  # as good as absent: an alias may stand in for it
         # The canonical name wins over an alias; the alias is then kept like any unknown name.
-        if target is None or (target != name and target in given):
+        if target is None or (target != name and bytes(given.get(target, _NULL)) != b"null"):
             unknown[name] = value
         else:
             known[target] = _as_text(value) if name == "user_pk" else value
@@ -310,8 +313,9 @@ def _times(event: Event, context: DecodeContext, app: AppRules) -> derive.Times:
     try:
         times = derive.times(event.timestamp, event.sent_at, received_at)
     except OverflowError:
-        message = "timestamp: outside the years 1 to 9999 in UTC"
-        raise _RejectedError(Reason.BAD_TIMESTAMP, "$.timestamp", message) from None
+        name = "sent_at" if _is_in_range(event.timestamp) else "timestamp"
+        message = f"{name}: outside the years 1 to 9999 in UTC"
+        raise _RejectedError(Reason.BAD_TIMESTAMP, f"$.{name}", message) from None
     if context.envelope.history:
         start = context.history_start
         if start is not None and min(times.event_time, times.home) < start:
@@ -321,6 +325,13 @@ def _times(event: Event, context: DecodeContext, app: AppRules) -> derive.Times:
         message = f"timestamp: older than the app's {app.retention_days} days; send it as history to keep it"
         raise _RejectedError(Reason.TOO_OLD, "$.timestamp", message)
     return times
+
+
+def _is_in_range(instant: datetime | None) -> bool:
+    try:
+        return instant is None or instant.astimezone(UTC) is not None
+    except OverflowError:
+        return False
 
 
 def _properties(raw: Raw) -> str:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
@@ -14,6 +15,8 @@ from eventmill.contracts.decode import EnvelopeContext
 _ARRAY = msgspec.json.Decoder(list[Raw])
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _DEFAULTS = msgspec.json.Decoder(dict[str, str | bool])
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+_STEP = {b"{": 1, b"[": 1, b"}": -1, b"]": -1}
 _WRAPPED_PREFIX = b'{"$raw":"'
 
 
@@ -24,7 +27,7 @@ class EnvelopeError(ValueError):
 def split_body(body: bytes) -> list[bytes]:
     """Events of a body, each as the bytes that were sent: one JSON value, a JSON array, or NDJSON.
 
-    A body that is none of these comes back as one event, which the decoder then rejects with its bytes kept.
+    What cannot be told apart comes back as one event, which the decoder then rejects with its bytes kept.
     """
     text = body.strip()
     if not text:
@@ -33,10 +36,34 @@ def split_body(body: bytes) -> list[bytes]:
         try:
             return [bytes(item) for item in _ARRAY.decode(text)]
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return [text]
+            items = _items_of_broken_array(text)
+            if items is not None:
+                return items
     if b"\n" not in text or _is_one_object(text):
         return [text]
     return [stripped for line in text.split(b"\n") if (stripped := line.strip())]
+
+
+def _items_of_broken_array(text: bytes) -> list[bytes] | None:
+    """Items of an array that is not valid as a whole, so that one bad event does not fail its neighbours.
+
+    It may be cut off at its end. None where something follows the array: then it is the first line of NDJSON.
+    """
+    items: list[bytes] = []
+    start, depth = 1, 0
+    for token in _TOKEN.finditer(text, 1):
+        depth += _STEP.get(token[0], 0)
+        if depth < 0:
+            items.append(text[start : token.start()])
+            start = token.end()
+            break
+        if depth == 0 and token[0] == b",":
+            items.append(text[start : token.start()])
+            start = token.end()
+    rest = text[start:]
+    if depth < 0 and rest:
+        return None
+    return [stripped for item in [*items, rest] if (stripped := item.strip())] or [text]
 
 
 def _is_one_object(text: bytes) -> bool:

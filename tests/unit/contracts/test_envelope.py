@@ -1,0 +1,132 @@
+"""Bodies and headers of envelopes."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eventmill.contracts.decode import EnvelopeContext
+from eventmill.contracts.envelope import (
+    EnvelopeError,
+    decode_headers,
+    encode_headers,
+    encode_lines,
+    split_body,
+    unwrap,
+)
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+A, B = b'{"a":1}', b'{"b":[1,"],{"]}'
+
+scalars = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text()
+objects = st.dictionaries(st.text(), scalars | st.lists(scalars, max_size=3), max_size=4)
+
+
+@pytest.mark.parametrize(
+    ("body", "events"),
+    [
+        (b"", []),
+        (b" \r\n ", []),
+        (b"[]", []),
+        (A, [A]),
+        (b"[" + A + b", " + B + b"]", [A, B]),
+        (A + b"\r\n\n" + B + b"\n", [A, B]),
+        (b'{\n "a": 1\n}', [b'{\n "a": 1\n}']),
+        (A + b"\n{torn\n" + B, [A, b"{torn", B]),
+        (b"nonsense", [b"nonsense"]),
+    ],
+)
+def test_a_body_is_one_event_an_array_or_ndjson(body: bytes, events: list[bytes]) -> None:
+    assert split_body(body) == events
+
+
+@pytest.mark.parametrize(
+    ("body", "events"),
+    [
+        (b"[" + A + b",{bad}," + B + b"]", [A, b"{bad}", B]),
+        (b"[" + A + b',{"cut":', [A, b'{"cut":']),
+        (b"[" + A + b"," + B, [A, B]),
+        (b"[" + A + b",]", [A]),
+        (b"[", [b"["]),
+        (b"[1]\n" + A, [b"[1]", A]),
+    ],
+)
+def test_a_broken_array_gives_its_good_events_nevertheless(body: bytes, events: list[bytes]) -> None:
+    assert split_body(body) == events
+
+
+@given(st.lists(objects, min_size=1, max_size=6))
+def test_an_array_and_its_ndjson_hold_the_same_events(values: list[object]) -> None:
+    lines = [msgspec.json.encode(value) for value in values]
+    assert split_body(msgspec.json.encode(values)) == lines
+    assert split_body(b"\n".join(lines)) == lines
+
+
+@given(st.lists(st.binary(max_size=40), min_size=1, max_size=6))
+def test_any_bytes_survive_the_way_to_the_writer(events: list[bytes]) -> None:
+    arrived = [unwrap(line) for line in split_body(encode_lines(events))]
+    assert [event.strip() for event in arrived] == [event.strip() for event in events]
+
+
+@given(st.binary(max_size=200))
+def test_any_body_can_be_split(body: bytes) -> None:
+    events = split_body(body)
+    assert all(events)
+    assert b"".join(b"".join(events).split()) in (b"".join(body.split()), *_array_texts(body, events))
+
+
+def _array_texts(body: bytes, events: list[bytes]) -> list[bytes]:
+    # Of an array, the brackets and commas between its items are not part of any event.
+    return [b"".join(b"".join(events).split())] if body.strip().startswith(b"[") else []
+
+
+def test_a_clients_own_wrapper_is_not_unwrapped_twice() -> None:
+    event = b'{"$raw":"e30="}'
+    assert [unwrap(line) for line in split_body(encode_lines([event, A]))] == [event, A]
+
+
+def test_a_line_that_is_an_array_does_not_swallow_its_neighbours() -> None:
+    assert [unwrap(line) for line in split_body(encode_lines([b"[1]", A]))] == [b"[1]", A]
+
+
+def test_a_wrapper_with_broken_base64_stays_as_it_is() -> None:
+    assert unwrap(b'{"$raw":"?"}') == b'{"$raw":"?"}'
+
+
+@given(
+    history=st.booleans(),
+    offset_hours=st.integers(-12, 14),
+    defaults=st.dictionaries(st.text(), st.text() | st.booleans(), max_size=4),
+)
+def test_headers_carry_the_context(*, history: bool, offset_hours: int, defaults: dict[str, str | bool]) -> None:
+    received_at = NOON.astimezone(timezone(timedelta(hours=offset_hours)))
+    context = EnvelopeContext("shop", received_at, history, defaults)
+    headers = encode_headers(context, "id-1")
+    assert headers["Nats-Msg-Id"] == "id-1"
+    assert all(value.isascii() for value in headers.values())
+    found = decode_headers("events.shop", headers, NOON + timedelta(days=1))
+    assert found == EnvelopeContext("shop", NOON, history, defaults)
+
+
+def test_without_headers_the_brokers_time_counts() -> None:
+    assert decode_headers("events.shop", None, NOON) == EnvelopeContext("shop", NOON)
+
+
+def test_the_alias_header_names_the_schema_version() -> None:
+    assert decode_headers("events.shop", {"schema-version": "1.2.0"}, NOON).defaults == {"schema_version": "1.2.0"}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Em-Received-At": "yesterday"},
+        {"Em-Received-At": "2026-03-01T12:00:00"},
+        {"Em-Context": "{"},
+        {"Em-Context": '{"os":1}'},
+    ],
+)
+def test_a_header_of_another_form_is_an_error(headers: dict[str, str]) -> None:
+    with pytest.raises(EnvelopeError, match=next(iter(headers))):
+        decode_headers("events.shop", headers, NOON)
