@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Mapping
 from datetime import UTC, datetime, time
+from functools import partial
 
 import psycopg
 import structlog
@@ -19,6 +20,9 @@ from eventmill.stream import StreamIdentity, connect, identify_stream
 from eventmill.warehouse import connect as connect_warehouse
 from ingest_service.writer.attempts import AttemptFile
 from ingest_service.writer.buffer import Buffer
+from ingest_service.writer.cleanup import delete_unfinished_entries
+from ingest_service.writer.compactor import Compactor
+from ingest_service.writer.damage import damaged_files, repair_files
 from ingest_service.writer.decoding import EnvelopeDecoder
 from ingest_service.writer.flush import Committed, LakeWriter
 from ingest_service.writer.head import TableHead
@@ -26,9 +30,11 @@ from ingest_service.writer.health import HealthServer
 from ingest_service.writer.identity import UnknownStreamError, accept_stream, verify_identity
 from ingest_service.writer.instruments import Instruments
 from ingest_service.writer.notice import publish_notice
+from ingest_service.writer.replay import replay
 from ingest_service.writer.rules import RulesCache
 from ingest_service.writer.service import WriterService
 from ingest_service.writer.source import OrderedSource
+from ingest_service.writer.torn_log import repair_log
 
 log = structlog.get_logger(__name__)
 
@@ -51,13 +57,14 @@ async def run(settings: Settings) -> None:
 async def _run(settings: Settings, client: Client, stopping: asyncio.Event) -> None:
     registry = CollectorRegistry()
     rules = RulesCache(lambda: load_rules(settings))
-    service = assemble(settings, client, await identify_stream(client.jetstream()), rules, registry)
+    compactor = Compactor(lake_directory(settings))
+    service = assemble(settings, client, await identify_stream(client.jetstream()), rules, registry, compactor)
     service.stopping = stopping
     health = HealthServer(
         settings.bind, settings.writer_port, registry, lambda: [*service.problems(), *rules.problems()]
     )
     health.start()
-    working = asyncio.create_task(_work(rules, service))
+    working = asyncio.create_task(work(client, rules, service))
     stopped = asyncio.create_task(stopping.wait())
     try:
         await asyncio.wait([working, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -70,21 +77,39 @@ async def _run(settings: Settings, client: Client, stopping: asyncio.Event) -> N
         working.cancel()
         stopped.cancel()
         await asyncio.gather(working, stopped, return_exceptions=True)
+        await compactor.stop()
         health.stop()
 
 
-async def _work(rules: RulesCache, service: WriterService) -> None:
+async def work(client: Client, rules: RulesCache, service: WriterService) -> None:
+    """Mend what is damaged at the end of the lake, then write until the service is told to stop."""
     await rules.wait_until_loaded()
+    for head in (service.lake.quarantine, service.lake.events):
+        damaged = await asyncio.to_thread(damaged_files, head)
+        if not damaged:
+            continue
+        again = partial(replay, client, service.decoder, service.source.verify)
+        for repair in await repair_files(head, damaged, again):
+            service.instruments.damaged_files.labels(repair.outcome).inc()
     await service.run()
 
 
 def assemble(
-    settings: Settings, client: Client, stream: StreamIdentity, rules: RulesCache, registry: CollectorRegistry
+    settings: Settings,
+    client: Client,
+    stream: StreamIdentity,
+    rules: RulesCache,
+    registry: CollectorRegistry,
+    compactor: Compactor,
 ) -> WriterService:
     """A writer of this stream whose collaborators are those of the settings."""
     directory = lake_directory(settings)
     name = transaction_id(stream.created_at)
-    lake = LakeWriter.open(LakeTable(directory, EVENTS), LakeTable(directory, QUARANTINE), name)
+    events, quarantine = LakeTable(directory, EVENTS), LakeTable(directory, QUARANTINE)
+    for table in (events, quarantine):
+        delete_unfinished_entries(table.directory)
+        repair_log(table)
+    lake = LakeWriter.open(events, quarantine, name)
 
     def verify(current: StreamIdentity) -> None:
         verify_identity(current, lake.events)
@@ -94,6 +119,7 @@ def assemble(
     async def committed(commit: Committed) -> None:
         log.info("committed", version=commit.version, through=commit.through, events=commit.counts.received)
         await publish_notice(client, commit)
+        await compactor.note_commit()
 
     attempts = AttemptFile(settings.state_dir / "writer-attempts.json", name)
     history_start = datetime.combine(settings.history_start, time(), UTC)

@@ -50,12 +50,13 @@ class TableHead:
 
 
 def last_checkpoint(table: Path) -> int | None:
-    """Version of the table's last checkpoint."""
+    """Version of the table's last checkpoint, also where the hint that names it is missing."""
+    directory = table / delta_log.LOG_DIRECTORY
     try:
-        hint = json.loads((table / delta_log.LOG_DIRECTORY / LAST_CHECKPOINT).read_bytes())
-        return int(hint["version"])
+        return int(json.loads((directory / LAST_CHECKPOINT).read_bytes())["version"])
     except FileNotFoundError:
-        return None
+        versions = [int(path.name.partition(".")[0]) for path in directory.glob("*.checkpoint.parquet")]
+        return max(versions, default=None)
 
 
 def checkpoint_path(table: Path, version: int) -> Path:

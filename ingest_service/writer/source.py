@@ -77,7 +77,7 @@ class OrderedSource:
     ) -> None:
         self._client = client
         self._js = client.jetstream(timeout=5)
-        self._verify = verify
+        self.verify = verify
         self._limits = limits or PullLimits()
         self._clock = clock
         self._last_sequence = after
@@ -125,7 +125,7 @@ class OrderedSource:
             return []
 
     async def _open(self) -> None:
-        self._verify(await identify_stream(self._js))
+        self.verify(await identify_stream(self._js))
         config = api.ConsumerConfig(
             deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE,
             opt_start_seq=self._last_sequence + 1,

@@ -1,16 +1,213 @@
 """The writer on a real broker and a real lake: every event once, whatever dies."""
 
+import asyncio
+import json
+import subprocess
+from collections.abc import Callable
+
+import httpx
 import pytest
+
+from eventmill import stream
+from eventmill.contracts.subjects import COMMITTED_SUBJECT, HEADER_RECEIVED_AT, STREAM
+from eventmill.lake import QUARANTINE
+from ingest_service.writer.source import OrderedSource
+from tests.writer_bench import Bench, event, running
 
 pytestmark = pytest.mark.integration
 
+StartWriter = Callable[..., subprocess.Popen[bytes]]
 
-async def test_everything_published_is_stored_once(bench, writer_process):
+
+def ids(count: int) -> list[str]:
+    return [f"e{number}" for number in range(count)]
+
+
+async def test_everything_published_is_stored_once_and_a_stop_loses_nothing(
+    bench: Bench, writer_process: StartWriter
+) -> None:
     last = await bench.publish_numbered(0, count=20)
     process = writer_process()
     await bench.wait_until_committed(last)
-    last = await bench.publish_numbered(200, count=20)
-    await bench.wait_until_committed(last)
-    assert bench.event_ids() == [f"e{number}" for number in range(400)]
+    await bench.publish_numbered(200, count=20)
     process.terminate()
     assert process.wait(10) == 0
+    async with running(bench):
+        await bench.wait_until_committed(last + 20)
+    assert bench.event_ids() == ids(400)
+
+
+async def test_a_writer_killed_again_and_again_stores_every_event_once(
+    bench: Bench, writer_process: StartWriter
+) -> None:
+    publishing = asyncio.create_task(slowly_publish(bench, envelopes=250))
+    for _ in range(3):
+        process = writer_process()
+        before = await bench.committed()
+        while await bench.committed() == before and not publishing.done():  # noqa: ASYNC110 - another process commits
+            await asyncio.sleep(0.05)
+        process.kill()
+        process.wait()
+    writer_process()
+    await bench.wait_until_committed(await publishing)
+    assert bench.event_ids() == ids(2500)
+
+
+async def slowly_publish(bench: Bench, envelopes: int) -> int:
+    sequence = 0
+    for number in range(envelopes):
+        sequence = await bench.publish_numbered(number * 10, count=1)
+        await asyncio.sleep(0.02)
+    return sequence
+
+
+async def test_rejected_events_are_quarantined_whole_and_their_neighbours_stored(bench: Bench) -> None:
+    broken = b'{"event_id": "bad", "user_id": 7, "event_type": "click"}'
+    last = await bench.publish([event(0), broken, event(1), b'{"half": '])
+    async with running(bench):
+        await bench.wait_until_committed(last)
+    assert bench.event_ids() == ids(2)
+    assert bench.rows()["row_no"].to_pylist() == [0, 2]
+    rejected = bench.rows(QUARANTINE).sort_by("row_no").to_pylist()
+    assert [(row["raw"], row["reason"], row["path"], row["row_no"]) for row in rejected] == [
+        (broken, "wrong_type", "$.user_id", 1),
+        (b'{"half":', "malformed_json", "$", 3),
+    ]
+
+
+async def test_a_commit_says_which_hours_it_touched_and_what_became_of_the_events(bench: Bench) -> None:
+    notices = await bench.client.subscribe(COMMITTED_SUBJECT)
+    await bench.client.flush()
+    received_at = "2026-03-01T10:20:00+00:00"
+    lines = [event(0), event(1, timestamp="2026-03-01T09:59:59.5Z"), b"nonsense"]
+    last = await bench.publish(lines, headers={HEADER_RECEIVED_AT: received_at})
+    async with running(bench):
+        await bench.wait_until_committed(last)
+        notice = json.loads((await notices.next_msg(timeout=5)).data)
+    (commit,) = bench.table().commits(0, bench.table().version())
+    touched = {(entry.app_id, entry.hour.isoformat(), entry.events) for entry in commit.touched}
+    assert touched == {("shop", "2026-03-01T09:00:00+00:00", 1), ("shop", "2026-03-01T10:00:00+00:00", 1)}
+    assert commit.complete_through is not None
+    assert notice["version"] == commit.version
+    assert {entry["hour"] for entry in notice["touched"]} == {hour for _, hour, _ in touched}
+
+
+async def test_the_writer_goes_on_after_the_broker_was_killed(
+    own_nats: tuple, settings, database, new_directory
+) -> None:
+    nats_server, handle = own_nats
+    own = settings.model_copy(update={"nats_url": f"nats://127.0.0.1:{nats_server.port}"})
+    async with Bench.of(own) as bench:
+        last = await bench.publish_numbered(0, count=5)
+        async with running(bench):
+            await bench.wait_until_committed(last)
+            handle.kill()
+            handle.start()
+            last = await bench.publish_numbered(50, count=5)
+            await bench.wait_until_committed(last)
+        assert bench.event_ids() == ids(100)
+
+
+async def test_messages_deleted_from_the_stream_are_counted_and_do_not_stop_the_writer(bench: Bench) -> None:
+    await bench.publish_numbered(0, count=5)
+    last = await bench.publish_numbered(50, count=5)
+    jetstream = bench.client.jetstream()
+    for sequence in (1, 4, 5):
+        await jetstream.delete_msg(STREAM, sequence)
+    async with running(bench) as service:
+        await bench.wait_until_committed(last)
+        assert service.instruments.missing._value.get() == 3
+    assert bench.rows().num_rows == 70
+
+
+async def test_a_lost_delivery_is_read_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrive = OrderedSource._arrive
+    arrived: list[int] = []
+
+    async def lose_the_third(source: OrderedSource, message: object) -> None:
+        arrived.append(len(arrived))
+        if len(arrived) != 3:
+            await arrive(source, message)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(OrderedSource, "_arrive", lose_the_third)
+    last = await bench.publish_numbered(0, count=6)
+    async with running(bench):
+        await bench.wait_until_committed(last)
+    assert bench.event_ids() == ids(60)
+
+
+async def test_two_writers_of_one_stream_store_every_event_once(bench: Bench) -> None:
+    last = await bench.publish_numbered(0, count=50)
+    async with running(bench), running(bench):
+        await bench.wait_until_committed(last)
+        last = await bench.publish_numbered(500, count=50)
+        await bench.wait_until_committed(last)
+    assert bench.event_ids() == ids(1000)
+
+
+async def test_a_lake_refuses_a_stream_it_does_not_know_until_that_is_accepted(
+    bench: Bench, writer_process: StartWriter
+) -> None:
+    last = await bench.publish_numbered(0, count=3)
+    async with running(bench):
+        await bench.wait_until_committed(last)
+    jetstream = bench.client.jetstream()
+    await jetstream.delete_stream(STREAM)
+    await stream.ensure_stream(jetstream, bench.settings)
+    last = await bench.publish_numbered(30, count=2)
+    assert writer_process().wait(20) == 1
+    said = (bench.settings.home / "writer.log").read_text()
+    assert "another event stream" in said
+    assert "--accept-stream" in said
+    assert writer_process("--accept-stream").wait(20) == 0
+    async with running(bench):
+        await bench.wait_until_committed(last)
+    assert bench.event_ids() == ids(50)
+
+
+async def test_shifted_events_lie_in_files_of_their_own(bench: Bench) -> None:
+    headers = {HEADER_RECEIVED_AT: "2026-03-01T10:05:00+00:00"}
+    ahead = {"timestamp": "2026-03-01T10:30:00Z", "sent_at": "2026-03-01T10:35:00Z"}
+    very_late = {"timestamp": "2026-03-01T10:01:00Z", "sent_at": "2026-03-01T10:35:00Z"}
+    last = await bench.publish([event(0, **ahead), event(1, **very_late)], headers=headers)
+    async with running(bench):
+        await bench.wait_until_committed(last)
+    names = [path.rpartition("/")[2].partition("-")[0] for path in bench.table().snapshot().files["path"].to_pylist()]
+    assert sorted(names) == ["part", "shifted"]
+
+
+async def test_a_poison_envelope_is_quarantined_whole_on_the_third_try(bench: Bench) -> None:
+    await bench.publish([event(0)])
+    await bench.publish([event(9)], headers={HEADER_RECEIVED_AT: "yesterday"})
+    last = await bench.publish([event(1)])
+    async with running(bench):
+        await bench.wait_until_committed(last)
+    (row,) = bench.rows(QUARANTINE).to_pylist()
+    assert (row["reason"], row["raw"]) == ("poison_envelope", event(9))
+    assert bench.event_ids() == ids(2)
+    noted = json.loads((bench.settings.state_dir / "writer-attempts.json").read_text())
+    assert (noted["sequence"], noted["attempts"]) == (2, 3)
+
+
+async def test_an_app_created_a_moment_ago_is_known_and_a_missing_one_is_not(bench: Bench) -> None:
+    async with running(bench):
+        await bench.wait_until_committed(await bench.publish([event(0)]))
+        bench.create_app("fresh")
+        await bench.publish([event(1)], app_id="fresh")
+        await bench.wait_until_committed(await bench.publish([event(2)], app_id="nobody"))
+    assert set(bench.rows()["app_id"].to_pylist()) == {"shop", "fresh"}
+    (row,) = bench.rows(QUARANTINE).to_pylist()
+    assert (row["app_id"], row["reason"]) == ("nobody", "unknown_app")
+
+
+async def test_health_and_metrics_are_served(bench: Bench, writer_process: StartWriter) -> None:
+    last = await bench.publish([event(0), b"nonsense"])
+    writer_process()
+    await bench.wait_until_committed(last)
+    address = f"http://127.0.0.1:{bench.settings.writer_port}"
+    async with httpx.AsyncClient(base_url=address) as client:
+        assert (await client.get("/health/live")).status_code == 200
+        assert (await client.get("/health/ready")).json() == {"status": "ready"}
+        metrics = (await client.get("/metrics")).text
+    assert "eventmill_writer_events_total 1.0" in metrics
+    assert 'eventmill_writer_quarantined_events_total{reason="malformed_json"} 1.0' in metrics

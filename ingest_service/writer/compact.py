@@ -1,0 +1,85 @@
+"""`python -m ingest_service.writer.compact LAKE`: one round of merging, checkpoint and clean-up, then exit.
+
+A process of its own, with low priority: delta-rs does not give back all memory, and the writer must not wait.
+"""
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import structlog
+from deltalake import DeltaTable
+
+from eventmill import delta_log
+from eventmill.errors import LakeError
+from eventmill.lake import EVENTS, QUARANTINE, LakeTable
+from eventmill.settings import load_settings
+from eventmill.telemetry import configure_logging
+from ingest_service.writer import cleanup
+from ingest_service.writer.compaction import MergeLimits, list_files, merge, plan
+from ingest_service.writer.head import LAST_CHECKPOINT, checkpoint_path
+
+log = structlog.get_logger(__name__)
+
+
+def compact(table: LakeTable, limits: MergeLimits, now: datetime) -> int:
+    """Merge what is worth merging; returns how many files were replaced. A file that cannot be read stays."""
+    snapshot = table.snapshot()
+    replaced = 0
+    for files in plan(list_files(snapshot, table.definition.partition_columns), now, limits):
+        try:
+            if merge(table, files, snapshot.version) is not None:
+                replaced += len(files)
+        except (OSError, pa.ArrowException) as error:
+            log.warning("files were not merged", folder=files[0].folder, reason=str(error))
+    return replaced
+
+
+def write_checkpoint(table: LakeTable) -> int:
+    """Write a checkpoint of the latest version, durably, and return that version.
+
+    delta-rs syncs nothing, so the file might be empty after a power cut; a broken one is moved aside at start.
+    """
+    opened = DeltaTable(str(table.directory))
+    opened.create_checkpoint()
+    version = opened.version()
+    log_directory = table.directory / delta_log.LOG_DIRECTORY
+    delta_log.sync_file(checkpoint_path(table.directory, version))
+    delta_log.sync_file(log_directory / LAST_CHECKPOINT)
+    delta_log.sync_directory(log_directory)
+    return version
+
+
+def maintain(table: LakeTable, limits: MergeLimits, now: datetime) -> None:
+    """One round for one table."""
+    replaced = compact(table, limits, now)
+    version = write_checkpoint(table)
+    deleted = cleanup.delete_unused_files(table, table.snapshot())
+    entries = cleanup.delete_old_log(table.directory)
+    log.info(
+        "compacted",
+        table=table.definition.name,
+        version=version,
+        replaced=replaced,
+        deleted_files=deleted,
+        deleted_entries=entries,
+    )
+
+
+def main() -> int:
+    """Maintain both of the writer's tables in the lake that the first argument names."""
+    os.nice(10)
+    configure_logging(load_settings(), "compactor")
+    for definition in (EVENTS, QUARANTINE):
+        try:
+            maintain(LakeTable(Path(sys.argv[1]), definition), MergeLimits(), datetime.now(UTC))
+        except (OSError, LakeError) as error:
+            log.warning("compaction failed and is tried again later", table=definition.name, reason=str(error))
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

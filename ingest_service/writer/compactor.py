@@ -1,0 +1,42 @@
+"""Starts the compaction's child process now and then, one at a time."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+
+class Compactor:
+    """Runs `python -m ingest_service.writer.compact` after every `every` commits."""
+
+    def __init__(self, lake: Path, every: int = 100) -> None:
+        self._lake = lake
+        self._every = every
+        self._commits = 0
+        self._child: asyncio.subprocess.Process | None = None
+
+    async def note_commit(self) -> None:
+        """Count a commit; start the child where it is time and the one before has ended."""
+        self._commits += 1
+        if self._commits < self._every or self.is_running:
+            return
+        self._commits = 0
+        command = (sys.executable, "-m", "ingest_service.writer.compact", str(self._lake))
+        try:
+            self._child = await asyncio.create_subprocess_exec(*command)
+        except OSError as error:
+            log.warning("compaction was not started", reason=str(error))
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a child is at work."""
+        return self._child is not None and self._child.returncode is None
+
+    async def stop(self) -> None:
+        """End a child that is at work: its commits are whole or not there."""
+        if self._child is not None and self.is_running:
+            self._child.terminate()
+            await self._child.wait()
