@@ -115,6 +115,13 @@ def _retry_after(response: httpx.Response) -> float | None:
     return float(text) if text.isdigit() else None
 
 
+async def ignore_lost_connection(_: Exception) -> None:
+    """Error callback for the outbox's broker client, whose default prints a traceback at each attempt to reconnect.
+
+    Nothing gets lost: what is not acknowledged is sent again, and the outbox reports it when that does not help.
+    """
+
+
 class Outbox:
     """Delivers envelopes over `route`, at most `max_in_flight` at once, and reports each one that is durable.
 

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import httpx
 
 from eventmill import __version__, stream
-from eventmill.outbox import MAX_ENVELOPE_EVENTS, Envelope, HttpRoute, NatsRoute, Outbox, Route
+from eventmill.outbox import MAX_ENVELOPE_EVENTS, Envelope, HttpRoute, NatsRoute, Outbox, Route, ignore_lost_connection
 from eventmill.settings import Settings
 from eventmill.synthetic.flow import Line, Plan, lines
 
@@ -180,7 +180,7 @@ def _stopping(outbox: Outbox) -> Iterator[asyncio.Event]:
 @asynccontextmanager
 async def _route(settings: Settings, app_id: str, destination: Destination) -> AsyncIterator[Route]:
     if destination.write_key is None:
-        client = await stream.connect(settings, "eventmill seed")
+        client = await stream.connect(settings, "eventmill seed", error_cb=ignore_lost_connection)
         try:
             js = client.jetstream()
             await stream.identify_stream(js)

@@ -22,6 +22,11 @@ def connect(settings: Settings, *, autocommit: bool = False, **options: Any) -> 
             application_name="eventmill",
             **options,
         )
+    except FileNotFoundError as error:
+        raise NotReadyError(
+            f"PostgreSQL was never started in this home: {error.filename} is missing.",
+            "Start eventmill, or set EVENTMILL_HOME to where it runs.",
+        ) from error
     except psycopg.OperationalError as error:
         raise NotReadyError(
             f"PostgreSQL does not answer: {str(error).strip()}",

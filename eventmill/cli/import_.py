@@ -21,7 +21,7 @@ from eventmill.control.import_salt import salt_of_app
 from eventmill.errors import EventmillError
 from eventmill.import_file import LineFormat, Survey, encoded_lines, refuse_too_old, survey
 from eventmill.ndjson import NdjsonFormat
-from eventmill.outbox import Envelope, NatsRoute, Outbox, history_envelopes
+from eventmill.outbox import Envelope, NatsRoute, Outbox, history_envelopes, ignore_lost_connection
 from eventmill.settings import Settings
 
 WRITER_PATIENCE_SECONDS = 120.0
@@ -66,15 +66,15 @@ def import_() -> None:
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:
+    decorated = click.pass_obj(command)
     for option in (
-        click.argument("file", type=click.Path(path_type=Path)),
-        click.option("--app", "app_id", required=True, metavar="APP", help="App that the events belong to."),
-        click.option("--no-wait", is_flag=True, help="Do not wait until the writer has committed the events."),
         click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON."),
-        click.pass_obj,
+        click.option("--no-wait", is_flag=True, help="Do not wait until the writer has committed the events."),
+        click.option("--app", "app_id", required=True, metavar="APP", help="App that the events belong to."),
+        click.argument("file", type=click.Path(path_type=Path)),
     ):
-        command = option(command)
-    return command
+        decorated = option(decorated)
+    return decorated
 
 
 @import_.command("access-log")
@@ -136,7 +136,7 @@ class _Import:
         return found
 
     async def _send(self, report: Report, progress: Progress, *, is_waiting: bool) -> None:
-        client = await stream.connect(self._settings, "eventmill import")
+        client = await stream.connect(self._settings, "eventmill import", error_cb=ignore_lost_connection)
         try:
             js = client.jetstream()
             identity = await stream.identify_stream(js)

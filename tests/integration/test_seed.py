@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -145,6 +147,23 @@ def test_the_command_prints_exact_counts_and_repeats_them(settings: Settings, js
     assert first | changing == second | changing
 
 
+async def test_a_flow_without_end_stops_at_a_signal_and_reports(settings: Settings, js: Any, database: str) -> None:
+    with psycopg.connect(database) as connection:
+        create_app(connection, "Shop", app_id="shop")
+    arguments = ["-m", "eventmill", "seed", "--app", "shop", "--rate", "400", "--forever", "--json"]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, env=os.environ | variables_of(settings), stdout=asyncio.subprocess.PIPE
+    )
+    while (await stream.identify_stream(js)).last_seq < 3:  # noqa: ASYNC110 - the broker has no event for it
+        await asyncio.sleep(0.05)
+    process.terminate()
+    output, _ = await process.communicate()
+    report = json.loads(output)
+    events, _ = await stored_events(js)
+    assert process.returncode == 0
+    assert report["events"] == len({event.event_id for event in events}) > 0
+
+
 def test_an_unknown_app_is_refused(settings: Settings, js: Any) -> None:
     answer = invoke(settings, ["seed", "--app", "nowhere", "--count", "5"])
     assert answer.exit_code == 1
@@ -181,13 +200,17 @@ def run(settings: Settings, arguments: list[str]) -> dict[str, Any]:
 
 def invoke(settings: Settings, arguments: list[str]) -> Any:
     """Run the command line with these settings in place of the environment."""
-    variables = {
+    return CliRunner().invoke(main, arguments, env=variables_of(settings))
+
+
+def variables_of(settings: Settings) -> dict[str, str]:
+    """These settings as a command finds them in its environment."""
+    return {
         "EVENTMILL_HOME": str(settings.home),
-        "EVENTMILL_NATS_URL": settings.nats_url,
-        "EVENTMILL_DATABASE_URL": settings.database_url,
+        "EVENTMILL_NATS_URL": settings.nats_address,
+        "EVENTMILL_DATABASE_URL": settings.database_address,
         "EVENTMILL_HISTORY_START": settings.history_start.isoformat(),
     }
-    return CliRunner().invoke(main, arguments, env=variables)
 
 
 async def test_the_gateways_retry_after_is_honoured_and_the_ids_stay() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventmill.access_log import AccessLogFormat, is_page_view, parse_line
@@ -145,6 +145,7 @@ def test_a_broken_line_is_quarantined_with_its_bytes(line: bytes) -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_an_event_or_are_quarantined_whole(line: bytes) -> None:
     rejected = decode_event(FORMAT.encode(line, 1, "id-1"), HISTORY)
@@ -152,6 +153,7 @@ def test_any_bytes_are_an_event_or_are_quarantined_whole(line: bytes) -> None:
     assert rejected.raw == line
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_agent_is_taken(agent: bytes) -> None:
     escaped = agent.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n").replace(b"\r", b"\\r")
