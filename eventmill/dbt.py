@@ -67,6 +67,18 @@ def ensure_marts(settings: Settings) -> bool:
     return True
 
 
+def manifest(settings: Settings) -> Path:
+    """Path of dbt's manifest of this program's marts, from which Dagster and the API read what there is.
+
+    Parses the project where the manifest is missing or of another definition. Raises EventmillError where that fails.
+    """
+    target = settings.home / "dbt" / "manifest" / marts_definition()
+    path = target / "manifest.json"
+    if not path.exists():
+        run_dbt(settings, ["parse"], target)
+    return path
+
+
 def docs_page(settings: Settings) -> Path:
     """The one HTML file with the documentation of every metric; the query service serves it at /docs/metrics."""
     return settings.home / "dbt" / "docs" / "index.html"

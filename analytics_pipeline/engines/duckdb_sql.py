@@ -56,12 +56,12 @@ def use_files(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], name:
     """Make `name` a view of Parquet files, or of none."""
     if not paths:
         connection.register("no_events", EVENTS_SCHEMA.empty_table())
-        connection.execute(f"create or replace temp view {name} as select {COLUMNS} from no_events")  # noqa: S608
+        connection.execute(f"create or replace temp view {name} as select {COLUMNS} from no_events")
         return
     # A view cannot hold a parameter; the paths are our own, and quoted all the same.
     literals = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
     connection.execute(
-        f"create or replace temp view {name} as select {COLUMNS} from read_parquet([{literals}],"  # noqa: S608
+        f"create or replace temp view {name} as select {COLUMNS} from read_parquet([{literals}],"
         " hive_partitioning = true, hive_types = {'event_date': date, 'event_hour': integer}, union_by_name = true)"
     )
 

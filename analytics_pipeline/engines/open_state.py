@@ -81,7 +81,7 @@ class OpenState:
             if row[1] + tail_rows == files.row_count(snapshot):
                 return int(row[0])
         for table in _TABLES:
-            self._db.execute(f"delete from {table}")  # noqa: S608 - names of our own
+            self._db.execute(f"delete from {table}")
         return through
 
     def _known_periods(self) -> dict[PeriodKey, tuple[int, int]]:
@@ -97,15 +97,15 @@ class OpenState:
         if not closed:
             return
         for table in ("cut_key", "cut", "open_period"):
-            self._db.execute(f"delete from {table} where list_contains($1, period_id)", [closed])  # noqa: S608
+            self._db.execute(f"delete from {table} where list_contains($1, period_id)", [closed])
         oldest = min((start for _, _, start in wanted), default=datetime.now(UTC)) - timedelta(hours=1)
         for table in ("seen", "covered_home"):
-            self._db.execute(f"delete from {table} where home < $1", [oldest.replace(tzinfo=None)])  # noqa: S608
+            self._db.execute(f"delete from {table} where home < $1", [oldest.replace(tzinfo=None)])
 
     def _read_tail(self, snapshot: Snapshot, since: int) -> None:
         duckdb_sql.use_files(self._db, files.files_after(snapshot, since), name="tail_files")
         self._db.execute(
-            f"create or replace temp table tail as select {duckdb_sql.COLUMNS}, {_HOME} as home"  # noqa: S608
+            f"create or replace temp table tail as select {duckdb_sql.COLUMNS}, {_HOME} as home"
             " from tail_files where stream_seq > $1",
             [since],
         )

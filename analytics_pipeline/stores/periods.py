@@ -139,7 +139,7 @@ def computed_versions(
 ) -> dict[tuple[str, str, datetime], int | None]:
     """Lake version at which each of `periods` was computed; periods never asked for are missing."""
     rows = connection.execute(
-        "select app_id, grain, period_start, computed_version from rollups.periods"  # noqa: S608 - a constant
+        "select app_id, grain, period_start, computed_version from rollups.periods"
         f" join {_SCOPE} using (app_id, grain, period_start) where table_name = %s",
         [*scope_of(periods), table_name],
     ).fetchall()
@@ -191,4 +191,17 @@ def add_missing(connection: psycopg.Connection, table_name: str, periods: Sequen
             [period.end for period in periods],
             [period.local_date for period in periods],
         ],
+    )
+
+
+def note_progress(
+    connection: psycopg.Connection, version: int, complete_through: datetime | None, now: datetime
+) -> None:
+    """Note how far the lake was looked at; `complete_through` never goes back."""
+    connection.execute(
+        "insert into rollups.lake_progress as old (lake_version, complete_through, updated_at) values (%s, %s, %s)"
+        " on conflict (only_row) do update set lake_version = excluded.lake_version,"
+        "  complete_through = greatest(old.complete_through, excluded.complete_through),"
+        "  updated_at = excluded.updated_at",
+        [version, complete_through, now],
     )

@@ -1,0 +1,83 @@
+"""Turns what the writer committed into dirty periods."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import psycopg
+
+from analytics_pipeline.engines import duckdb_sql
+from analytics_pipeline.lib import calendar
+from analytics_pipeline.lib.calendar import Period
+from analytics_pipeline.stores import periods as period_store
+from eventmill import lake, stream
+from eventmill.errors import NotReadyError
+from eventmill.lake import EVENTS, CommitNote, LakeTable, TouchedHour
+from eventmill.settings import Settings
+
+HOUR = timedelta(hours=1)
+
+
+def notice(settings: Settings, connection: psycopg.Connection, since_version: int, now: datetime) -> int:
+    """Mark what the commits after `since_version` touched, old periods too; returns the version noticed.
+
+    Periods that have closed meanwhile, or whose definition has changed, become dirty as well. Raises
+    LogTruncatedError where log clean-up has passed `since_version`: then `reconcile` finds what is missing.
+    """
+    table = LakeTable(lake.lake_directory(settings), EVENTS)
+    version = table.version()
+    notes = list(table.commits(since_version, version))
+    zones = period_store.zones(connection)
+    with connection.transaction():
+        mark(connection, (hour for note in notes for hour in note.touched), zones, version, now)
+        period_store.mark_closing(connection, now)
+        period_store.mark_redefined(connection, duckdb_sql.definition_version(), now)
+        period_store.note_progress(connection, version, _complete_through(notes), now)
+    return version
+
+
+def mark(
+    connection: psycopg.Connection,
+    touched: Iterable[TouchedHour],
+    zones: dict[str, ZoneInfo],
+    version: int,
+    now: datetime,
+) -> None:
+    """Make every period dirty that meets a touched hour. Apps that do not exist any more are passed over."""
+    lacking: dict[Period, int] = defaultdict(int)
+    for hour in touched:
+        zone = zones.get(hour.app_id)
+        if zone is None:
+            continue
+        for meeting in (calendar.hours_meeting, calendar.days_meeting):
+            for period in meeting(hour.app_id, zone, hour.hour, hour.hour + HOUR):
+                lacking[period] += hour.events
+    period_store.mark_dirty(connection, "metric", list(lacking.items()), version, now)
+    days = [(period, events) for period, events in lacking.items() if period.grain == "day"]
+    period_store.mark_dirty(connection, "page_session", days, version, now)
+
+
+def _complete_through(notes: list[CommitNote]) -> datetime | None:
+    return max((note.complete_through for note in notes if note.complete_through), default=None)
+
+
+async def silence_until(settings: Settings) -> datetime | None:
+    """Instant up to which the lake holds every envelope although nothing arrives; None where that is not so.
+
+    Without it `complete_through` would stand still while no app sends anything.
+    """
+    asked_at = datetime.now(UTC)
+    try:
+        client = await stream.connect(settings, "eventmill-sensor", allow_reconnect=False)
+    except NotReadyError:
+        return None
+    try:
+        identity = await stream.identify_stream(client.jetstream(timeout=2))
+    except NotReadyError:
+        return None
+    finally:
+        await client.close()
+    table = LakeTable(lake.lake_directory(settings), EVENTS)
+    written = table.transaction_version(lake.transaction_id(identity.created_at)) or 0
+    return asked_at if written >= identity.last_seq else None

@@ -1,0 +1,31 @@
+"""The code location that Dagster loads."""
+
+import dagster as dg
+
+from analytics_pipeline.defs import resources
+from analytics_pipeline.defs.lake import assets as lake_assets
+from analytics_pipeline.defs.lake import sensors as lake_sensors
+from analytics_pipeline.defs.marts import assets as mart_assets
+from analytics_pipeline.defs.marts import sensors as mart_sensors
+from analytics_pipeline.defs.rollups import assets as rollup_assets
+from analytics_pipeline.defs.rollups import checks as rollup_checks
+from analytics_pipeline.defs.upkeep import schedules as upkeep_schedules
+from eventmill.settings import Settings, load_settings
+
+
+def define(settings: Settings) -> dg.Definitions:
+    """Everything Dagster shows and runs, for these settings."""
+    rollups = rollup_assets.assets(settings)
+    marts = mart_assets.assets(settings)
+    return dg.Definitions(
+        assets=[*lake_assets.assets(), *rollups, *marts],
+        asset_checks=rollup_checks.checks(),
+        sensors=[*lake_sensors.sensors(settings), *mart_sensors.sensors(marts)],
+        schedules=upkeep_schedules.schedules(),
+        resources={"engine": resources.lake_engine(settings), "dbt_cli": mart_assets.resource(settings)},
+        # A run is one warm process: another one per step would cost seconds.
+        executor=dg.in_process_executor,
+    )
+
+
+defs = define(load_settings())

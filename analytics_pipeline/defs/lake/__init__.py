@@ -1,0 +1,1 @@
+"""The lake as Dagster sees it: written by others, noticed by a sensor."""

@@ -1,0 +1,89 @@
+"""Notices commits and requests the runs that bring what they touched up to date."""
+
+import asyncio
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import get_args
+
+import dagster as dg
+
+from analytics_pipeline import commits
+from analytics_pipeline.defs.lake.assets import EVENTS
+from analytics_pipeline.defs.partitions import DAY_FORMAT, HOUR_FORMAT
+from analytics_pipeline.defs.resources import LakeEngine
+from analytics_pipeline.defs.rollups.jobs import job_name, refresh_jobs
+from analytics_pipeline.lib import lanes
+from analytics_pipeline.lib.lanes import Lane, Request
+from analytics_pipeline.reconcile import reconcile
+from analytics_pipeline.stores import periods as period_store
+from eventmill import warehouse
+from eventmill.lake import LogTruncatedError
+from eventmill.settings import Settings
+
+LANE_TAG = "eventmill/lane"
+_WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
+# A request that failed is made again after this long.
+_ATTEMPT_SECONDS = 900
+_MAX_REQUESTS = 20
+
+
+def sensors(settings: Settings) -> list[dg.SensorDefinition]:
+    """The sensor on the lake's commits."""
+
+    @dg.sensor(
+        name="lake_commits",
+        jobs=refresh_jobs(),
+        minimum_interval_seconds=1,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Turns commits since its cursor into dirty periods and few ranged runs.",
+    )
+    def lake_commits(context: dg.SensorEvaluationContext, engine: LakeEngine) -> dg.SensorResult:
+        now = datetime.now(UTC)
+        since = int(context.cursor or 0)
+        with closing(warehouse.connect(settings, autocommit=True)) as connection:
+            try:
+                version = commits.notice(settings, connection, since, now)
+            except LogTruncatedError:
+                context.log.warning("Log clean-up has passed the cursor; comparing the whole lake.")
+                reconcile(engine.refresher())
+                version = engine.refresher().snapshot().version
+            if (silent_until := asyncio.run(commits.silence_until(settings))) is not None:
+                period_store.note_progress(connection, version, silent_until, now)
+            requests = lanes.plan(period_store.dirty(connection), now)
+        return dg.SensorResult(
+            run_requests=[_run_request(request, now) for request in _launchable(context, requests)],
+            cursor=str(version),
+            asset_events=[_materialization(version)] if version > since and requests else [],
+        )
+
+    return [lake_commits]
+
+
+def _launchable(context: dg.SensorEvaluationContext, requests: list[Request]) -> list[Request]:
+    """Requests of the lanes in which no run waits: a run that waits will see all that is committed before it starts."""
+    waiting = context.instance.get_runs(dg.RunsFilter(tags={LANE_TAG: list(get_args(Lane))}, statuses=_WAITING))
+    busy = {run.tags[LANE_TAG] for run in waiting}
+    return [request for request in requests if request.lane not in busy][:_MAX_REQUESTS]
+
+
+def _run_request(request: Request, now: datetime) -> dg.RunRequest:
+    form = HOUR_FORMAT if request.asset == "hourly_metric" else DAY_FORMAT
+    first, last = request.first.strftime(form), request.last.strftime(form)
+    attempt = int(now.timestamp()) // _ATTEMPT_SECONDS
+    return dg.RunRequest(
+        # What is open becomes dirty again at every commit; a closed range is asked for once a version.
+        run_key=None
+        if request.lane == "open"
+        else f"{request.asset} {first}..{last}@{request.wanted_version}/{attempt}",
+        job_name=job_name(request.asset),
+        tags={
+            LANE_TAG: request.lane,
+            "dagster/asset_partition_range_start": first,
+            "dagster/asset_partition_range_end": last,
+            "dagster/priority": "10" if request.lane == "open" else "0",
+        },
+    )
+
+
+def _materialization(version: int) -> dg.AssetMaterialization:
+    return dg.AssetMaterialization(EVENTS.key, metadata={"lake_version": version})

@@ -1,0 +1,1 @@
+"""Marts: dbt's views over the rollups, and their documentation."""
