@@ -7,21 +7,18 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import httpx
 
 from eventmill import __version__, stream
-from eventmill.outbox import MAX_ENVELOPE_EVENTS, Envelope, HttpRoute, NatsRoute, Outbox, Route, ignore_lost_connection
+from eventmill.outbox import Envelope, HttpRoute, NatsRoute, Outbox, Route, ignore_lost_connection
+from eventmill.pacing import paced
 from eventmill.settings import Settings
-from eventmill.synthetic.flow import Line, Plan, lines
+from eventmill.synthetic.flow import Line, Plan
 
-# A paced flow sends at least this often: fresh enough to watch, few enough to be cheap.
-ENVELOPE_SECONDS = 0.25
-# Events older than an app's retention go as history, a day before the limit too: they may wait for a broker.
-HISTORY_MARGIN = timedelta(days=1)
 PATIENCE_SECONDS = 120.0
 STOP_SECONDS = 4.0
 
@@ -116,46 +113,10 @@ def _note(file: BinaryIO, sent: list[Line]) -> None:
 async def _envelopes(
     plan: Plan, destination: Destination, under_way: dict[str, list[Line]], stop: asyncio.Event
 ) -> AsyncIterator[Envelope]:
-    loop = asyncio.get_running_loop()
-    started_at = loop.time()
-    sent_events = 0
-    for chunk, is_history in _chunks(plan, destination.retention_days):
-        sent_events += sum(line.kind == "event" for line in chunk)
-        due_in = 0.0 if plan.rate is None else started_at + sent_events / plan.rate - loop.time()
-        if await _is_set_within(stop, due_in):
-            return
+    async for chunk, is_history in paced(plan, destination.retention_days, stop):
         envelope = Envelope([line.raw for line in chunk], history=is_history)
         under_way[envelope.message_id] = chunk
         yield envelope
-
-
-def _chunks(plan: Plan, retention_days: int) -> Iterator[tuple[list[Line], bool]]:
-    """Lines of one envelope each, and whether they are history."""
-    size = MAX_ENVELOPE_EVENTS if plan.rate is None else round(plan.rate * ENVELOPE_SECONDS)
-    size = min(max(size, 1), MAX_ENVELOPE_EVENTS)
-    limit = plan.now - timedelta(days=retention_days) + HISTORY_MARGIN if retention_days else None
-    chunk: list[Line] = []
-    was_history = False
-    for line in lines(plan):
-        is_history = was_history
-        if line.happened_at is not None:
-            is_history = limit is not None and line.happened_at < limit
-        if chunk and (len(chunk) == size or is_history != was_history):
-            yield chunk, was_history
-            chunk = []
-        chunk.append(line)
-        was_history = is_history
-    if chunk:
-        yield chunk, was_history
-
-
-async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
-    try:
-        # The moment's pause lets answers in even when nothing is to be waited for.
-        await asyncio.wait_for(event.wait(), max(seconds, 0.000_1))
-    except TimeoutError:
-        return False
-    return True
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from eventmill.embedded.children import Server
 from eventmill.embedded.nats import NatsServer
 from eventmill.errors import EventmillError
 from eventmill.outbox import Envelope, HttpRoute, Outbox
+from eventmill.pacing import paced
 from eventmill.seeding import Destination, send
 from eventmill.settings import Settings
 from eventmill.synthetic.flow import Plan, Shares
@@ -162,6 +163,15 @@ async def test_a_flow_without_end_stops_at_a_signal_and_reports(settings: Settin
     events, _ = await stored_events(js)
     assert process.returncode == 0
     assert report["events"] == len({event.event_id for event in events}) > 0
+
+
+async def test_a_flow_without_end_that_has_fallen_behind_goes_on_in_the_present() -> None:
+    began_at = datetime.now(UTC)
+    plan = a_plan(None, rate=1_000.0, now=began_at - timedelta(hours=8), shares=Shares(0, 0, 0))
+    chunks = paced(plan, 90, asyncio.Event())
+    (chunk, _) = await anext(chunks)
+    await chunks.aclose()
+    assert all(line.happened_at is not None and line.happened_at >= began_at for line in chunk)
 
 
 def test_an_unknown_app_is_refused(settings: Settings, js: Any) -> None:
