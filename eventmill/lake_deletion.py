@@ -66,7 +66,9 @@ class AppRemoval:
 
     def _write(self, rows: pa.Table, replaced: DataFile) -> DataFile:
         definition = self._table.definition
-        return write_data_file(self._table.directory, rows, replaced.partition_values, definition.statistics)
+        # Readers tell files by their prefix; what follows it is «-», a UUID and the suffix.
+        prefix = Path(replaced.path).name.rsplit("-", 5)[0]
+        return write_data_file(self._table.directory, rows, replaced.partition_values, definition.statistics, prefix)
 
     def _commit(self, commit: Commit) -> bool:
         """Commit on top of whatever others committed; False where they removed a file that this commit replaces."""

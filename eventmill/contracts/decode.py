@@ -312,6 +312,7 @@ def _times(event: Event, context: DecodeContext, app: AppRules) -> derive.Times:
     received_at = context.envelope.received_at
     try:
         times = derive.times(event.timestamp, event.sent_at, received_at)
+        _check_range(event.sent_at)
     except OverflowError:
         name = "sent_at" if _is_in_range(event.timestamp) else "timestamp"
         message = f"{name}: outside the years 1 to 9999 in UTC"
@@ -327,11 +328,17 @@ def _times(event: Event, context: DecodeContext, app: AppRules) -> derive.Times:
     return times
 
 
+def _check_range(instant: datetime | None) -> None:
+    if instant is not None:
+        instant.astimezone(UTC)  # OverflowError outside the years 1 to 9999
+
+
 def _is_in_range(instant: datetime | None) -> bool:
     try:
-        return instant is None or instant.astimezone(UTC) is not None
+        _check_range(instant)
     except OverflowError:
         return False
+    return True
 
 
 def _properties(raw: Raw) -> str:

@@ -24,6 +24,7 @@ from eventmill.data_files import write_data_file
 from eventmill.delta_log import Commit, DataFile, Transaction
 from eventmill.errors import EventmillError, NotReadyError
 from eventmill.lake import LakeTable
+from eventmill.lake_deletion import AppRemoval
 from eventmill.settings import Settings
 
 pytestmark = pytest.mark.integration
@@ -51,6 +52,18 @@ def write_events(table: LakeTable, transaction: Transaction, files: list[list[st
     ]
     table.append(Commit(adds=adds, transaction=transaction), table.version())
     return adds
+
+
+def test_a_rewritten_file_keeps_its_prefix(settings: Settings, events: LakeTable) -> None:
+    partition = {"event_date": "2026-03-01", "event_hour": "12"}
+    file = write_data_file(
+        events.directory, rows(["blog", "shop"], 1), partition, lake.EVENTS.statistics, prefix="shifted"
+    )
+    events.append(Commit(adds=[file]), events.version())
+    assert AppRemoval(events, "shop", settings.state_dir / "journal").run() == 1
+    (path,) = events.snapshot().files["path"].to_pylist()
+    assert Path(path).name.startswith("shifted-")
+    assert apps_in(events) == ["blog"]
 
 
 def apps_in(table: LakeTable) -> list[str]:

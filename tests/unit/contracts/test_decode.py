@@ -77,6 +77,7 @@ REJECTIONS: list[tuple[Any, Reason, str]] = [
         Reason.BAD_TIMESTAMP,
         "$.sent_at",
     ),
+    (LEAST | {"sent_at": "0001-01-01T00:00:00+14:00"}, Reason.BAD_TIMESTAMP, "$.sent_at"),
     (LEAST | {"source": "fridge"}, Reason.INVALID_SOURCE, "$.source"),
     (LEAST | {"schema_version": "2.0.0"}, Reason.UNSUPPORTED_SCHEMA_VERSION, "$.schema_version"),
     (LEAST | {"schema_version": "1.0"}, Reason.UNSUPPORTED_SCHEMA_VERSION, "$.schema_version"),
