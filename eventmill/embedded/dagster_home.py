@@ -57,6 +57,7 @@ def migrate(settings: Settings, connection: psycopg.Connection, base: Mapping[st
     Done once, here, since webserver, daemon and code server would create the tables at the same time.
     Raises EventmillError where Dagster cannot.
     """
+    prepare(settings)
     installed = importlib.metadata.version("dagster")
     connection.execute(f"create schema if not exists {SCHEMA}")
     connection.execute(f"create table if not exists {SCHEMA}.eventmill_migrated (version text primary key)")
@@ -64,7 +65,6 @@ def migrate(settings: Settings, connection: psycopg.Connection, base: Mapping[st
     connection.commit()
     if done == [(installed,)]:
         return False
-    prepare(settings)
     command = [sys.executable, "-m", "dagster", "instance", "migrate"]
     variables = {**base, **environment(settings), "DAGSTER_DISABLE_TELEMETRY": "yes"}
     result = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)

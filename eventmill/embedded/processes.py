@@ -109,7 +109,7 @@ def flow(settings: Settings) -> list[Process]:
 def documentation() -> Process:
     """Writes the metrics' page where the marts have changed; last, since nothing waits for it."""
     command = _python("eventmill", "docs", "build", "--if-changed")
-    return Process("docs", command, after=CORE, one_shot=True, is_required=False)
+    return Process("docs", command, after=("dagster-webserver", "dagster-daemon"), one_shot=True, is_required=False)
 
 
 def environment(settings: Settings, base: Mapping[str, str]) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -188,5 +187,5 @@ class Supervised:
     def _failure(self, what: str) -> EventmillError:
         return EventmillError(
             f"{self.process.name} {what}. The end of its log:\n{tail(self.log)}",
-            f"The whole log is {self.log}{os.linesep}`eventmill doctor` checks the usual causes.",
+            f"The whole log is {self.log}\n`eventmill doctor` checks the usual causes.",
         )
