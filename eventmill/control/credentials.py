@@ -66,7 +66,8 @@ def parse_key(key: str) -> ParsedKey | None:
     if len(parts) != 4 or parts[0] != "em" or not key.isascii():
         return None
     kind = _KIND_OF.get(parts[1])
-    if kind is None or len(parts[2]) != _PREFIX_LENGTH or len(parts[3]) != _SECRET_LENGTH:
+    # Anything else, a NUL byte say, would be an error in Postgres instead of an unknown key.
+    if kind is None or len(parts[2]) != _PREFIX_LENGTH or not parts[2].isalnum() or len(parts[3]) != _SECRET_LENGTH:
         return None
     return ParsedKey(kind, parts[2], digest(key))
 

@@ -102,7 +102,15 @@ async def test_a_key_ends_when_it_expires_though_it_is_remembered() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "nonsense", "em_w_short_x", "em_x_aaaaaaaa_" + "0" * 43, "em_w_aaaaaaaa_" + "é" * 43]
+    "text",
+    [
+        "",
+        "nonsense",
+        "em_w_short_x",
+        "em_w_\x00aaaaaaa_" + "0" * 43,
+        "em_x_aaaaaaaa_" + "0" * 43,
+        "em_w_aaaaaaaa_" + "é" * 43,
+    ],
 )
 async def test_a_text_of_another_form_is_not_even_looked_up(text: str) -> None:
     store = Store()
