@@ -30,6 +30,7 @@ OPENAPI = OpenAPIConfig(
     version=__version__,
     description="Counts of product, web and mobile events. Every answer says how fresh, complete and exact it is.",
     path="/api/schema",
+    use_handler_docstrings=True,
     render_plugins=[JsonRenderPlugin()],
     components=Components(security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}),
 )

@@ -109,8 +109,12 @@ function show(today, hours, pages) {
 }
 
 function freshness(meta) {
-  const clock = (instant) =>
-    new Date(instant).toLocaleTimeString([], { timeZone: meta.range.time_zone, hour12: false });
+  const zone = { timeZone: meta.range.time_zone };
+  const day = (instant) => new Date(instant).toLocaleDateString([], zone);
+  const clock = (instant) => {
+    const time = new Date(instant).toLocaleTimeString([], { ...zone, hour12: false });
+    return day(instant) === day(meta.as_of) ? time : `${day(instant)}, ${time}`;
+  };
   const parts = [`As of ${clock(meta.as_of)}`];
   parts.push(meta.complete_through ? `complete through ${clock(meta.complete_through)}` : "nothing computed yet");
   if (meta.late_pending) parts.push(`${number.format(meta.late_pending)} late events to come`);

@@ -16,23 +16,27 @@ function element(name, attributes, text) {
   return node;
 }
 
-// The next round number (1, 2 or 5 times a power of ten) at or above half the largest value.
+// The smallest round step (1, 2 or 5 times a power of ten) that reaches the largest value in four lines.
 function gridStep(largest) {
-  const power = 10 ** Math.floor(Math.log10(largest / 2 || 1));
-  return [1, 2, 5, 10].map((factor) => factor * power).find((step) => step * 2 >= largest) || 1;
+  for (let power = 1; ; power *= 10) {
+    const step = [1, 2, 5].map((factor) => factor * power).find((candidate) => candidate * 4 >= largest);
+    if (step) return step;
+  }
 }
 
 export function hourChart(hours, now) {
-  const step = Math.max(1, gridStep(Math.max(...hours.map((hour) => hour.value))));
-  const scale = (HEIGHT - BOTTOM - TOP) / (2 * step);
+  const largest = Math.max(1, ...hours.map((hour) => hour.value));
+  const step = gridStep(largest);
+  const lines = Math.ceil(largest / step);
+  const scale = (HEIGHT - BOTTOM - TOP) / (lines * step);
   const width = (WIDTH - LEFT) / hours.length;
   const total = hours.reduce((sum, hour) => sum + hour.value, 0);
   const label = `Events per hour today: ${number.format(total)} so far`;
   const svg = element("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label });
-  for (const line of [0, step, 2 * step]) {
-    const y = HEIGHT - BOTTOM - line * scale;
+  for (let line = 0; line <= lines; line += 1) {
+    const y = HEIGHT - BOTTOM - line * step * scale;
     svg.append(element("line", { class: "axis", x1: LEFT, x2: WIDTH, y1: y, y2: y }));
-    svg.append(element("text", { x: LEFT - 8, y: y + 4, "text-anchor": "end" }, short.format(line)));
+    svg.append(element("text", { x: LEFT - 8, y: y + 4, "text-anchor": "end" }, short.format(line * step)));
   }
   hours.forEach((hour, index) => svg.append(...bar(hour, LEFT + index * width, width, scale, now)));
   return svg;

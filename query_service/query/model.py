@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -51,9 +52,11 @@ class Cursor:
         """Raises InvalidParameter for anything that `encode` did not write."""
         try:
             day, source, event_name = json.loads(base64.urlsafe_b64decode(text.encode()))
-            return cls(date.fromisoformat(day), str(source), str(event_name))
-        except (binascii.Error, ValueError, TypeError) as error:
-            raise InvalidParameter("cursor", "The cursor is not one.", "next_cursor of the previous page.") from error
+            if _is_storable(source) and _is_storable(event_name):
+                return cls(date.fromisoformat(day), source, event_name)
+        except (binascii.Error, ValueError, TypeError):
+            pass  # refused below, like anything else that is no cursor
+        raise InvalidParameter("cursor", "The cursor is not one.", "next_cursor of the previous page.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +153,15 @@ def _source(text: str | None) -> str | None:
 def _name(field: str, text: str | None, longest: int) -> str | None:
     if text is None or text == ALL:
         return None
-    if not text or len(text) > longest or "\0" in text:
+    if not text or len(text) > longest or not _is_storable(text):
         rule = f"1 to {longest} characters; {ALL} or nothing covers all."
-        raise InvalidParameter(field, f"{field} has {len(text)} characters.", rule)
+        raise InvalidParameter(field, f"{field} has {len(text)} characters, or some that no name can have.", rule)
     return text
+
+
+def _is_storable(text: str) -> bool:
+    """Whether Postgres can hold the text: no zero character, no half of a surrogate pair. TypeError for no text."""
+    return not re.search("[\0\ud800-\udfff]", text)
 
 
 def _number(field: str, text: str | None, default: int, most: int) -> int:

@@ -270,6 +270,7 @@ def test_the_tenant_decides_the_numbers(service: Service) -> None:
         ("metrics/daily", {"start": "1990-01-01", "end": "2026-01-01"}, "start", "At most 3660 days"),
         ("metrics/daily", {"source": "fax"}, "source", "all, *, web, mobile, server, import"),
         ("metrics/daily", {"event_name": ""}, "event_name", "1 to 200 characters"),
+        ("metrics/daily", {"event_name": "a\0b"}, "event_name", "1 to 200 characters"),
         ("metrics/daily", {"limit": "0"}, "limit", "from 1 to 10000"),
         ("metrics/daily", {"cursor": "?"}, "cursor", "next_cursor"),
         ("metrics/daily", {"even_name": "x"}, "even_name", "event_name"),

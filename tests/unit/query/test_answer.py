@@ -1,0 +1,68 @@
+"""Answers: zero-filled periods across clock changes, and what an answer says about itself."""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from query_service.query.answer import daily_answer, day_starts, hour_starts, timeseries_answer
+from query_service.query.executor import Freshness, Result
+from query_service.query.model import Cursor, DailyQuery, Tenant, TimeseriesQuery
+from query_service.query.ranges import DateRange, InstantRange
+
+FRESH = Freshness(datetime(2026, 11, 20, 12, tzinfo=UTC), None, 0, None, False)
+
+
+def day_of_hours(zone: str, day: date) -> InstantRange:
+    return InstantRange(*DateRange(day, day + timedelta(days=1), ZoneInfo(zone)).instants, ZoneInfo(zone))
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"),
+    [
+        ("UTC", date(2026, 3, 8), 24),
+        ("America/New_York", date(2026, 3, 8), 23),
+        ("America/New_York", date(2026, 11, 1), 25),
+        ("Asia/Kathmandu", date(2026, 3, 8), 24),
+        ("Asia/Tehran", date(2026, 3, 21), 24),
+        ("Pacific/Kiritimati", date(2026, 3, 8), 24),
+    ],
+)
+def test_a_day_has_the_hours_of_its_zones_clock(zone: str, day: date, hours: int) -> None:
+    starts = hour_starts(day_of_hours(zone, day))
+    assert len(starts) == hours
+    assert {start.astimezone(ZoneInfo(zone)).minute for start in starts} == {0}
+    assert {start.astimezone(ZoneInfo(zone)).date() for start in starts} == {day}
+
+
+def test_a_clock_change_of_half_an_hour_leaves_full_hours() -> None:
+    zone = "Australia/Lord_Howe"
+    for day in (date(2026, 4, 5), date(2026, 10, 4)):
+        assert {at.astimezone(ZoneInfo(zone)).minute for at in hour_starts(day_of_hours(zone, day))} == {0}
+
+
+def test_a_day_whose_midnight_is_skipped_starts_at_its_first_instant() -> None:
+    cairo = ZoneInfo("Africa/Cairo")
+    [start] = day_starts(DateRange(date(2026, 4, 24), date(2026, 4, 25), cairo))
+    assert start.astimezone(cairo).isoformat() == "2026-04-24T01:00:00+03:00"
+
+
+def test_the_hour_that_occurs_twice_is_two_rows() -> None:
+    hours = day_of_hours("America/New_York", date(2026, 11, 1))
+    query = TimeseriesQuery(Tenant("shop", hours.time_zone), hours)
+    second = {"timestamp": datetime(2026, 11, 1, 6, tzinfo=UTC), "value": 5}
+    rows = timeseries_answer(query, Result([second], FRESH)).data
+    assert [row for row in rows if "T01:" in row["timestamp"]] == [
+        {"timestamp": "2026-11-01T01:00:00-04:00", "value": 0},
+        {"timestamp": "2026-11-01T01:00:00-05:00", "value": 5},
+    ]
+
+
+def test_a_full_page_says_where_the_next_one_starts() -> None:
+    rows = [{"date": date(2026, 11, day), "source": "all", "event_name": "all"} for day in (1, 2, 3)]
+    days = DateRange(date(2026, 11, 1), date(2026, 11, 4), ZoneInfo("UTC"))
+    query = DailyQuery(Tenant("shop", days.time_zone), days, limit=2)
+    answer = daily_answer(query, Result(rows, FRESH))
+    assert answer.data == rows[:2]
+    assert answer.meta.next_cursor == Cursor(date(2026, 11, 2), "all", "all").encode()
+    assert daily_answer(query, Result(rows[:2], FRESH)).meta.next_cursor is None
