@@ -5,16 +5,28 @@ from typing import Any
 from litestar import Router, get
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
+from litestar.openapi.datastructures import ResponseSpec
 
 from query_service.auth import provide_covered, require_reader
+from query_service.problems import MEDIA_TYPE, ProblemBody
 from query_service.query.answer import Answer
 from query_service.query.path import QueryPath
 from query_service.rest import parameters as p
 
 Covered = NamedDependency[tuple[str, ...]]
+PROBLEMS = {
+    status: ResponseSpec(ProblemBody, generate_examples=False, media_type=MEDIA_TYPE, description=description)
+    for status, description in {
+        400: "A parameter is unknown or breaks a rule: `field` and `rule` say which.",
+        401: "No valid key.",
+        403: "A write key, which may not read.",
+        404: "No such app for this key.",
+        503: "The numbers cannot be read at the moment.",
+    }.items()
+}
 
 
-@get("/metrics/daily", summary="Daily counts by source and event name")
+@get("/metrics/daily", summary="Daily counts by source and event name", responses=PROBLEMS)
 async def daily(  # noqa: PLR0913, PLR0917 - an argument is a query parameter
     state: State,
     covered: Covered,
@@ -35,7 +47,7 @@ async def daily(  # noqa: PLR0913, PLR0917 - an argument is a query parameter
     return await path.daily({**asked, "limit": limit, "cursor": cursor}, covered)
 
 
-@get("/metrics/timeseries", summary="Events per hour or day")
+@get("/metrics/timeseries", summary="Events per hour or day", responses=PROBLEMS)
 async def timeseries(
     state: State,
     covered: Covered,
@@ -51,14 +63,14 @@ async def timeseries(
     return await path.timeseries(asked, covered)
 
 
-@get("/metrics/today", summary="The running day's totals")
+@get("/metrics/today", summary="The running day's totals", responses=PROBLEMS)
 async def today(state: State, covered: Covered, app_id: p.AppId = None) -> Answer:
     """One row `{date, events, page_views, users, visitors, sessions}` of today in the app's time zone."""
     path: QueryPath = state.path
     return await path.today({"app_id": app_id}, covered)
 
 
-@get("/pages/top", summary="The most viewed pages")
+@get("/pages/top", summary="The most viewed pages", responses=PROBLEMS)
 async def top_pages(
     state: State,
     covered: Covered,
@@ -77,7 +89,7 @@ async def top_pages(
     return await path.top_pages({"app_id": app_id, "limit": limit, "start": start, "end": end}, covered)
 
 
-@get("/apps", summary="The apps that the key covers")
+@get("/apps", summary="The apps that the key covers", responses=PROBLEMS)
 async def apps(state: State, covered: Covered) -> dict[str, list[dict[str, Any]]]:
     """Rows `{app_id, name, time_zone}`."""
     path: QueryPath = state.path

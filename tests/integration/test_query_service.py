@@ -306,6 +306,9 @@ def test_the_description_lists_every_endpoint_with_its_parameters(service: Servi
     names = [parameter["name"] for parameter in daily["parameters"]]
     assert names == ["app_id", "source", "event_name", "start", "end", "limit", "cursor"]
     assert daily["security"] == [{"key": []}]
+    assert "days without data are left out" in daily["description"]
+    assert set(daily["responses"]) == {"200", "400", "401", "403", "404", "503"}
+    assert set(daily["responses"]["400"]["content"]) == {"application/problem+json"}
     assert {"/api/metrics/timeseries", "/api/metrics/today", "/api/pages/top", "/api/apps", "/api/health"} < set(paths)
 
 
