@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from eventmill import warehouse
+from eventmill.control.migrate import current_version, migrations
 from eventmill.embedded import home, nats, preflight
 from eventmill.embedded.run_directory import RunDirectory
 from eventmill.errors import EventmillError
@@ -73,9 +74,14 @@ def _database(settings: Settings, *, is_running: bool) -> Finding:
         return Finding("postgres", ok=None, message="Not running.", hint="Start it with `eventmill up`.")
 
     def connect() -> None:
-        warehouse.connect(settings).close()
+        with warehouse.connect(settings) as connection:
+            found, newest = current_version(connection), max(migrations())
+        if found != newest:
+            message = f"PostgreSQL answers; its schema is at version {found}, this program's at {newest}."
+            hint = "Run `eventmill migrate`." if found < newest else "Start the newer eventmill that wrote it."
+            raise EventmillError(message, hint)
 
-    return _finding("postgres", connect, "PostgreSQL answers.")
+    return _finding("postgres", connect, "PostgreSQL answers, at this version's schema.")
 
 
 def _broker(settings: Settings, *, is_running: bool) -> Finding:

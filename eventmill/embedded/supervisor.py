@@ -12,7 +12,7 @@ from eventmill.embedded.logs import rotate
 from eventmill.embedded.run_directory import RunDirectory, RunState, Status
 from eventmill.embedded.supervised import Process, Supervised
 
-LOG_CHECK_SECONDS = 30.0
+UPKEEP_SECONDS = 30.0
 
 
 def ignore_report(_name: str, _status: Status) -> None:
@@ -70,13 +70,13 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.request_stop)
         runs = {name: asyncio.create_task(self._run_one(one)) for name, one in self._supervised.items()}
-        rotation = asyncio.create_task(self._keep_logs_small())
+        upkeep = asyncio.create_task(self._look_after_home())
         stop = asyncio.create_task(self._stop_requested.wait())
         try:
             await self._until_stop_or_failure(stop, list(runs.values()))
         finally:
             await self._stop_all(runs)
-            for task in (rotation, stop):
+            for task in (upkeep, stop):
                 await _cancelled(task)
 
     async def _until_stop_or_failure(self, stop: "asyncio.Task[bool]", runs: list["asyncio.Task[None]"]) -> None:
@@ -108,9 +108,12 @@ class Supervisor:
             run.cancel()
         await asyncio.gather(run, return_exceptions=True)
 
-    async def _keep_logs_small(self) -> None:
+    async def _look_after_home(self) -> None:
         while True:
-            await asyncio.sleep(LOG_CHECK_SECONDS)
+            await asyncio.sleep(UPKEEP_SECONDS)
+            if not self._home.exists():
+                # Somebody removed it: nothing that runs here has a purpose or a place any more.
+                self._stop_requested.set()
             for one in self._supervised.values():
                 # A disk too full for the copy: the log is cut all the same.
                 with suppress(OSError):

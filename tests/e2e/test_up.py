@@ -14,12 +14,13 @@ import httpx
 import psutil
 import pytest
 
+from eventmill.embedded.children import die_with_parent
 from eventmill.embedded.ports import free_ports
 from eventmill.embedded.processes import environment
 from eventmill.settings import Settings
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
-START_SECONDS = 180
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+START_SECONDS = 400
 
 
 class Installation:
@@ -35,7 +36,11 @@ class Installation:
     def start(self) -> None:
         with self.output.open("ab") as output:
             self.up = subprocess.Popen(
-                [sys.executable, "-m", "eventmill", "up"], env=self.environment, stdout=output, stderr=output
+                [sys.executable, "-m", "eventmill", "up"],
+                env=self.environment,
+                stdout=output,
+                stderr=output,
+                preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - one prctl call, no lock taken
             )
         self.until(self.is_healthy)
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -156,6 +157,16 @@ async def test_a_full_disk_does_not_end_what_runs(tmp_path: Path, monkeypatch: p
     os.kill(first, signal.SIGKILL)
     await eventually(lambda: watched.pids["writer"] != first)
     await watched.stop()
+
+
+async def test_a_supervisor_whose_home_was_removed_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eventmill.embedded.supervisor.UPKEEP_SECONDS", 0.05)
+    home = tmp_path / "home"
+    watched = Watched(home, [program("writer", SLEEP)])
+    await watched.supervisor.wait_ready(["writer"])
+    shutil.rmtree(home)
+    await watched.task
+    assert not runs(watched.pids["writer"])
 
 
 def test_the_backoff_doubles_up_to_30_seconds() -> None:
