@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 Grain = Literal["hour", "day"]
 HOUR = timedelta(hours=1)
+MOMENT = timedelta(microseconds=1)
 # An hour closes this long after its end; so do the counts of a day.
 CLOSING_DELAY = timedelta(minutes=5)
 
@@ -34,16 +35,16 @@ class Period:
 
 def hours_starting_in(app_id: str, zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[Period]:
     """Local hours that start in `[start, end)`."""
-    hour = _hour_with(zone, start)
-    while hour < end:
-        if hour >= start:
-            yield _hour(app_id, zone, hour)
-        hour = _hour_with(zone, hour + HOUR)
+    return (hour for hour in hours_meeting(app_id, zone, start, end) if hour.start >= start)
 
 
 def hours_meeting(app_id: str, zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[Period]:
     """Local hours of which some instant lies in `[start, end)`."""
-    return hours_starting_in(app_id, zone, _hour_with(zone, start), end)
+    instant = start.astimezone(UTC)
+    while instant < end:
+        hour = _hour_with(app_id, zone, instant)
+        yield hour
+        instant = hour.end
 
 
 def days_meeting(app_id: str, zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[Period]:
@@ -65,19 +66,26 @@ def _midnight(zone: ZoneInfo, local_date: date) -> datetime:
     return datetime(local_date.year, local_date.month, local_date.day, tzinfo=zone).astimezone(UTC)
 
 
-def _hour_with(zone: ZoneInfo, instant: datetime) -> datetime:
-    """Start of the local hour that holds `instant`, by the offset in force at `instant`."""
+def _hour_with(app_id: str, zone: ZoneInfo, instant: datetime) -> Period:
+    """The local hour that holds `instant`: the instants that share its date, hour and offset."""
     local = instant.astimezone(zone)
-    return instant.astimezone(UTC) - timedelta(
-        minutes=local.minute, seconds=local.second, microseconds=local.microsecond
-    )
+    past = timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
+    start, end = instant - past, instant - past + HOUR
+    # Where clocks change inside the hour (Lord Howe, by half an hour), it begins or ends at the change.
+    if _offset_minutes(zone, start) != _offset_minutes(zone, instant):
+        start = _change_between(zone, start, instant)
+    if _offset_minutes(zone, end - MOMENT) != _offset_minutes(zone, instant):
+        end = _change_between(zone, instant, end - MOMENT)
+    return Period(app_id, "hour", start, end, local.date(), local.hour, _offset_minutes(zone, instant))
 
 
-def _hour(app_id: str, zone: ZoneInfo, start: datetime) -> Period:
-    local = start.astimezone(zone)
-    # A clock change inside the hour (Lord Howe) ends it where the next local hour starts.
-    end = min(start + HOUR, _hour_with(zone, start + HOUR)) if _hour_with(zone, start + HOUR) > start else start + HOUR
-    return Period(app_id, "hour", start, end, local.date(), local.hour, _offset_minutes(zone, start))
+def _change_between(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
+    """First instant at which `after`'s offset is in force; changes happen at whole minutes."""
+    offset = _offset_minutes(zone, after)
+    change = after.replace(second=0, microsecond=0)
+    while change > before and _offset_minutes(zone, change - MOMENT) == offset:
+        change -= timedelta(minutes=1)
+    return change
 
 
 def _offset_minutes(zone: ZoneInfo, instant: datetime) -> int:

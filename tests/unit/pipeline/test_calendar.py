@@ -46,6 +46,16 @@ def test_hours_of_a_zone_with_a_quarter_offset_start_at_its_own_full_hours() -> 
     assert (hour.start.minute, hour.local_hour) == (15, 16)
 
 
+@pytest.mark.parametrize("local_date", [date(2026, 4, 5), date(2026, 10, 4)])
+def test_clocks_that_change_by_half_an_hour_leave_every_hour_a_key_of_its_own(local_date: date) -> None:
+    zone = ZoneInfo("Australia/Lord_Howe")
+    day = calendar.day("a", zone, local_date)
+    hours = list(calendar.hours_starting_in("a", zone, day.start, day.end))
+    keys = [(hour.local_hour, hour.utc_offset_minutes) for hour in hours]
+    assert len(set(keys)) == len(keys)
+    assert [hour.end for hour in hours] == [hour.start for hour in hours[1:]] + [day.end]
+
+
 @given(instant=instants, name=st.sampled_from(ZONES))
 def test_every_instant_lies_in_exactly_one_hour_and_one_day(instant: datetime, name: str) -> None:
     zone = ZoneInfo(name)
