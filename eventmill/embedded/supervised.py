@@ -39,7 +39,7 @@ class Process:
     one_shot: bool = False
     # Whether everything stops when it cannot start.
     is_required: bool = True
-    start_timeout_seconds: float = 90.0
+    start_timeout_seconds: float = 180.0
     environment: Callable[[], Mapping[str, str]] = dict
 
 
