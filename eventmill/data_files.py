@@ -62,4 +62,5 @@ def encode_statistics(rows: pa.Table, columns: Sequence[str]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if isinstance(value, datetime) else value
+    # Not strftime: it writes the year 5 as «5», which no reader takes for a timestamp.
+    return value.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z" if isinstance(value, datetime) else value

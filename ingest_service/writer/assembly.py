@@ -117,7 +117,7 @@ def assemble(
             raise UnknownStreamError("The event stream was replaced while the writer ran.", "Restart the writer.")
 
     async def committed(commit: Committed) -> None:
-        log.info("committed", version=commit.version, through=commit.through, events=commit.counts.received)
+        log.debug("committed", version=commit.version, through=commit.through, events=commit.counts.received)
         await publish_notice(client, commit)
         await compactor.note_commit()
 

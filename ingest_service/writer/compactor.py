@@ -10,12 +10,13 @@ log = structlog.get_logger(__name__)
 
 
 class Compactor:
-    """Runs `python -m ingest_service.writer.compact` after every `every` commits."""
+    """Runs `python -m ingest_service.writer.compact` after every `every` commits, and soon after a start."""
 
     def __init__(self, lake: Path, every: int = 100) -> None:
         self._lake = lake
         self._every = every
-        self._commits = 0
+        # A writer that is restarted often must not leave its small files lying.
+        self._commits = every - every // 10
         self._child: asyncio.subprocess.Process | None = None
 
     async def note_commit(self) -> None:

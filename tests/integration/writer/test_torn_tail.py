@@ -1,0 +1,127 @@
+"""What the writer does at start about a log or data files that a disk has damaged."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from eventmill import delta_log
+from eventmill.contracts.subjects import STREAM
+from eventmill.errors import LakeError
+from eventmill.lake import EVENTS, QUARANTINE, lake_directory
+from ingest_service.writer.compact import write_checkpoint
+from ingest_service.writer.compaction import list_files, merge
+from ingest_service.writer.torn_log import repair_log
+from tests.lake_writer_bench import Lake, batch
+from tests.writer_bench import Bench, event, running
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def lake(new_directory: Callable[[], Path]) -> Lake:
+    lake = Lake.create(new_directory())
+    writer = lake.writer()
+    for number in range(1, 5):
+        writer.write(batch(number, number))
+    return lake
+
+
+def entry(lake: Lake, version: int) -> Path:
+    return delta_log.log_path(lake.table().directory, version)
+
+
+def cut_in_half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 1
+    path.write_bytes(content)
+
+
+def test_an_intact_log_is_left_alone(lake: Lake) -> None:
+    assert repair_log(lake.table()) == 0
+    assert not (lake.directory / "_torn").exists()
+
+
+@pytest.mark.parametrize("damage", [cut_in_half, lambda path: path.write_bytes(b"")], ids=["half", "empty"])
+def test_a_torn_tail_is_moved_aside_and_written_again(lake: Lake, damage: Callable[[Path], None]) -> None:
+    damage(entry(lake, 3))
+    damage(entry(lake, 4))
+    assert repair_log(lake.table()) == 2
+    writer = lake.writer()
+    assert writer.sequence == 2
+    writer.write(batch(3, 6))
+    assert lake.event_ids() == [f"{sequence}.{number}" for sequence in range(1, 7) for number in range(3)]
+    report = [json.loads(line) for line in (lake.directory / "_torn/report.jsonl").read_text().splitlines()]
+    assert [Path(finding["file"]).stem[-1] for finding in report] == ["4", "3"]
+    assert all(Path(finding["moved_to"]).exists() for finding in report)
+
+
+def test_an_unreadable_entry_below_intact_ones_is_refused(lake: Lake) -> None:
+    cut_in_half(entry(lake, 3))
+    with pytest.raises(LakeError, match=r"Log entry 3 .* entry 4"):
+        repair_log(lake.table())
+
+
+def test_a_broken_checkpoint_is_moved_aside_and_the_entries_are_read(lake: Lake) -> None:
+    version = write_checkpoint(lake.table())
+    log = lake.table().directory / delta_log.LOG_DIRECTORY
+    cut_in_half(log / f"{version:020d}.checkpoint.parquet")
+    assert repair_log(lake.table()) == 2
+    assert lake.writer().sequence == 4
+    assert len(lake.event_ids()) == 12
+
+
+async def test_a_flipped_bit_is_found_and_the_file_written_again_from_the_stream(bench: Bench) -> None:
+    last = await bench.publish_numbered(0, count=3)
+    async with running(bench):
+        await bench.wait_until_committed(last)
+    last = await bench.publish([event(30), b"bad", event(31)])
+    async with running(bench):
+        await bench.wait_until_committed(last)
+    before = bench.rows().sort_by("event_id"), bench.rows(QUARANTINE)
+    for definition in (EVENTS, QUARANTINE):
+        for path in bench.table(definition).directory.glob("*=*/**/*.parquet"):
+            flip_a_bit(path)
+    async with running(bench) as service:
+        await bench.wait_until_committed(await bench.publish([event(32)]))
+        assert service.instruments.damaged_files.labels("repaired")._value.get() == 3
+    after = bench.rows()
+    assert after.filter([name != "e32" for name in after["event_id"].to_pylist()]).sort_by("event_id").equals(before[0])
+    assert bench.rows(QUARANTINE).equals(before[1])
+
+
+async def test_a_damaged_merged_file_is_written_again_without_the_rows_of_its_neighbours(bench: Bench) -> None:
+    for first in (0, 10, 20):
+        async with running(bench):
+            await bench.wait_until_committed(await bench.publish_numbered(first, count=1))
+    snapshot = bench.table().snapshot()
+    oldest, middle, newest = sorted(list_files(snapshot, EVENTS.partition_columns), key=lambda file: file.modified_ms)
+    merged = merge(bench.table(), [oldest, newest], snapshot.version)
+    assert merged is not None
+    flip_a_bit(bench.table().directory / merged.path)
+    async with running(bench):
+        await bench.wait_until_committed(await bench.publish_numbered(30, count=1))
+    assert bench.event_ids() == [f"e{number}" for number in range(40)]
+    assert middle.path in bench.table().snapshot().files["path"].to_pylist()
+
+
+async def test_a_damaged_file_whose_events_the_stream_no_longer_has_is_reported_as_lost(bench: Bench) -> None:
+    await bench.publish_numbered(0, count=2)
+    last = await bench.publish_numbered(20, count=1)
+    async with running(bench):
+        await bench.wait_until_committed(last)
+    (path,) = bench.table().directory.glob("*=*/**/*.parquet")
+    path.unlink()
+    await bench.client.jetstream().delete_msg(STREAM, 1)
+    async with running(bench) as service:
+        await bench.wait_until_committed(await bench.publish_numbered(30, count=1))
+        assert service.instruments.damaged_files.labels("lost")._value.get() == 1
+    assert bench.event_ids() == [f"e{number}" for number in range(10, 40)]
+    (line,) = (lake_directory(bench.settings) / "_torn/report.jsonl").read_text().splitlines()
+    finding = json.loads(line)
+    assert (finding["outcome"], finding["expected_rows"], finding["rows_from_the_stream"]) == ("lost", 30, 20)

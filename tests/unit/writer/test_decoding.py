@@ -1,0 +1,72 @@
+"""Envelopes that cannot be decoded, and the attempts at them."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from eventmill.contracts.decode import AppRules
+from eventmill.contracts.reasons import Reason
+from ingest_service.writer.attempts import AttemptFile
+from ingest_service.writer.decoding import DecodedEnvelope, EnvelopeDecoder, decode_envelope
+from ingest_service.writer.rules import RulesCache
+from ingest_service.writer.source import Envelope
+from tests.lake_writer_bench import HISTORY_START, RECEIVED_AT, SHOP
+
+ENVELOPE = Envelope(5, "events.shop", {"x": "y"}, b'{"user_id": "u", "event_type": "click"}', RECEIVED_AT)
+
+
+class Faulty:
+    """A decoder that fails a number of times."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.calls = 0
+
+    def __call__(self, envelope: Envelope, rules: AppRules | None, history_start: datetime) -> DecodedEnvelope:
+        self.calls += 1
+        if self.calls <= self.failures:
+            raise RuntimeError("no")
+        return decode_envelope(envelope, rules, history_start)
+
+
+@pytest.fixture
+def attempts(new_directory: Callable[[], Path]) -> AttemptFile:
+    return AttemptFile(new_directory() / "state" / "writer-attempts.json", "stream")
+
+
+def decoder_of(attempts: AttemptFile, faulty: Faulty) -> EnvelopeDecoder:
+    rules = RulesCache(lambda: {"shop": SHOP})
+    return EnvelopeDecoder(rules, attempts, HISTORY_START, decode=faulty, retry_seconds=0)
+
+
+async def test_a_failure_that_passes_costs_nothing(attempts: AttemptFile) -> None:
+    decoded = await decoder_of(attempts, Faulty(2)).decode(ENVELOPE, 0.0)
+    assert (len(decoded.events), decoded.rejected) == (1, [])
+
+
+async def test_the_third_failure_quarantines_the_envelope_whole(attempts: AttemptFile) -> None:
+    faulty = Faulty(99)
+    decoded = await decoder_of(attempts, faulty).decode(ENVELOPE, 0.0)
+    (rejected,) = decoded.rejected
+    assert (rejected.reason, rejected.raw, faulty.calls) == (Reason.POISON_ENVELOPE, ENVELOPE.body, 3)
+    assert '{"x":"y"}' in rejected.message
+
+
+async def test_attempts_before_a_restart_count(attempts: AttemptFile) -> None:
+    attempts.count(5)
+    attempts.count(5)
+    faulty = Faulty(1)
+    decoded = await decoder_of(attempts, faulty).decode(ENVELOPE, 0.0)
+    assert (len(decoded.rejected), faulty.calls) == (1, 1)
+
+
+def test_attempts_are_those_of_one_envelope_of_one_stream(attempts: AttemptFile) -> None:
+    assert [attempts.count(5), attempts.count(5), attempts.count(6), attempts.count(5)] == [1, 2, 1, 1]
+
+
+def test_a_broken_attempt_file_counts_from_one(new_directory: Callable[[], Path]) -> None:
+    path = new_directory() / "writer-attempts.json"
+    path.write_bytes(b"")
+    assert AttemptFile(path, "stream").count(5) == 1
