@@ -25,16 +25,16 @@ class FlushLimits:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Consecutive envelopes: everything of the stream in `(after, through]`."""
+    """Consecutive envelopes: everything of the stream in `(after, through]`; none where that was all deleted."""
 
     after: int
     through: int
     envelopes: Sequence[DecodedEnvelope]
 
     @property
-    def complete_through(self) -> datetime:
-        """Broker's time of the last message."""
-        return self.envelopes[-1].published_at
+    def complete_through(self) -> datetime | None:
+        """Broker's time of the last message; None where there is none."""
+        return self.envelopes[-1].published_at if self.envelopes else None
 
     def beyond(self, sequence: int) -> "Batch":
         """The part of the batch that lies after `sequence`."""
@@ -91,3 +91,14 @@ class Buffer:
         batch = Batch(self._after, self._envelopes[-1].sequence, self._envelopes)
         self._start(batch.through)
         return batch
+
+    def skip(self, through: int) -> Batch:
+        """A batch without envelopes, where the stream has none up to `through`. Only while the buffer is empty."""
+        batch = Batch(self._after, through, [])
+        self._after = through
+        return batch
+
+    @property
+    def after(self) -> int:
+        """Sequence that the buffer starts after."""
+        return self._after

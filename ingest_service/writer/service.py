@@ -39,6 +39,7 @@ class WriterService:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _writing: asyncio.Task[None] | None = None
     _failure: str | None = None
+    _deleted_through: int | None = None
 
     def problems(self) -> list[str]:
         """What keeps the writer from being ready; empty where nothing does."""
@@ -63,6 +64,7 @@ class WriterService:
         wait_seconds = min(_POLL_SECONDS, self.buffer.seconds_left(self.clock()))
         if self._writing is not None and self._writing.done():
             await self._written()
+        await self._skip_deleted()
         for envelope in await self.source.receive(wait_seconds):
             arrived_at = self.clock()
             self.buffer.add(await self.decoder.decode(envelope, arrived_at), self.clock())
@@ -75,6 +77,14 @@ class WriterService:
         """Have the buffer written; waits for the batch before, which is the back pressure on the source."""
         await self._written()
         self._writing = asyncio.create_task(self._write(self.buffer.take()))
+
+    async def _skip_deleted(self) -> None:
+        """Move the cursor over messages deleted at the stream's end: nothing later would do so until one comes."""
+        through, self._deleted_through = self._deleted_through, None
+        # What the buffer holds was taken before or after that end was seen: only an empty one can be skipped.
+        if through is not None and not len(self.buffer) and through > self.buffer.after:
+            await self._written()
+            self._writing = asyncio.create_task(self._write(self.buffer.skip(through)))
 
     async def _written(self) -> None:
         writing, self._writing = self._writing, None
@@ -103,6 +113,7 @@ class WriterService:
         while True:
             try:
                 pending = await self.source.pending()
+                self._deleted_through = await self.source.deleted_through()
             except NotReadyError as error:
                 log.debug("lag is unknown", reason=error.message)
             else:

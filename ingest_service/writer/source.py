@@ -98,14 +98,30 @@ class OrderedSource:
         return self._subscription is not None and self._client.is_connected and not self._is_silent()
 
     async def pending(self) -> int:
-        """Messages that the consumer has not delivered yet. Raises NotReadyError where the broker does not answer."""
+        """Messages that were not taken yet. Raises NotReadyError where the broker does not answer."""
+        info = await self._consumer_info()
+        return int(info.num_pending or 0) + len(self._arrived)
+
+    async def _consumer_info(self) -> api.ConsumerInfo:
         if self._subscription is None:
             raise NotReadyError("The writer's consumer is not open.")
         try:
-            info = await self._js.consumer_info(STREAM, self._consumer)
+            return await self._js.consumer_info(STREAM, self._consumer)
         except (nats.errors.Error, js_errors.Error, TimeoutError) as error:
             raise NotReadyError(f"The broker does not answer: {error or type(error).__name__}") from error
-        return int(info.num_pending or 0) + len(self._arrived)
+
+    async def deleted_through(self) -> int | None:
+        """End of the stream, where the messages between the last one taken and that end no longer exist.
+
+        None where there are none, or any of them may still come: told by the consumer having delivered exactly what
+        was taken, with nothing left. Raises NotReadyError where the broker does not answer.
+        """
+        end = (await identify_stream(self._js)).last_seq
+        if end <= self._last_sequence:
+            return None
+        info = await self._consumer_info()
+        was_all_taken = info.delivered is not None and info.delivered.consumer_seq == self._delivered
+        return end if was_all_taken and not info.num_pending and not self._arrived else None
 
     async def receive(self, wait_seconds: float) -> list[Envelope]:
         """What has arrived, at once where there is something, else whatever comes within `wait_seconds`.

@@ -120,6 +120,16 @@ async def test_messages_deleted_from_the_stream_are_counted_and_do_not_stop_the_
     assert bench.rows().num_rows == 70
 
 
+async def test_the_cursor_reaches_the_end_of_a_stream_whose_last_messages_were_deleted(bench: Bench) -> None:
+    last = await bench.publish_numbered(0, count=5)
+    for sequence in (last - 1, last):
+        await bench.client.jetstream().delete_msg(STREAM, sequence)
+    async with running(bench):
+        await bench.wait_until_committed(last)
+        await bench.wait_until_committed(await bench.publish_numbered(50, count=1))
+    assert bench.event_ids() == [f"e{number}" for number in (*range(30), *range(50, 60))]
+
+
 async def test_a_lost_delivery_is_read_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     arrive = OrderedSource._arrive
     arrived: list[int] = []

@@ -36,6 +36,9 @@ class Source:
     async def pending(self) -> int:
         return len(self.envelopes)
 
+    async def deleted_through(self) -> int | None:
+        return None
+
     async def close(self) -> None:
         self.is_open = False
 
