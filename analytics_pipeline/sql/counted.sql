@@ -19,6 +19,7 @@ select
     left(replace(events.page_url, chr(0), '�'), 500) as page_url
 from unique_events as events
 inner join wanted
-    on events.app_id = wanted.app_id
-    and events.event_time >= wanted.period_start
-    and events.event_time < wanted.period_end
+    on
+        events.app_id = wanted.app_id
+        and events.event_time >= wanted.period_start
+        and events.event_time < wanted.period_end

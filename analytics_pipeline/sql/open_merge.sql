@@ -71,14 +71,20 @@ on conflict (cut_id) do update set
 update cut_key
 set is_human = true
 from fresh_key
-where cut_key.cut_id = fresh_key.cut_id
+where
+    cut_key.cut_id = fresh_key.cut_id
     and cut_key.key_kind = fresh_key.key_kind
     and cut_key.key = fresh_key.key
     and fresh_key.is_human
     and not cut_key.is_human;
 
 insert into cut_key
-select fresh_key.period_id, fresh_key.cut_id, fresh_key.key_kind, fresh_key.key, fresh_key.is_human
+select
+    fresh_key.period_id,
+    fresh_key.cut_id,
+    fresh_key.key_kind,
+    fresh_key.key,
+    fresh_key.is_human
 from fresh_key
 anti join known_key using (cut_id, key_kind, key);
 

@@ -26,4 +26,7 @@ anti join seen using (home, event_hash)
 where copy_no = 1;
 
 insert into seen
-select home, event_hash from tail_first;
+select
+    home,
+    event_hash
+from tail_first;

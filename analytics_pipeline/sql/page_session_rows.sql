@@ -20,9 +20,10 @@ session_events as (
         coalesce(try_cast(events.properties ->> '$.interactive' as boolean), true) as is_interactive
     from unique_events as events
     inner join wanted
-        on events.app_id = wanted.app_id
-        and events.event_time >= wanted.period_start
-        and events.event_time < wanted.period_end
+        on
+            events.app_id = wanted.app_id
+            and events.event_time >= wanted.period_start
+            and events.event_time < wanted.period_end
     inner join traffics on traffics.traffic = 'all' or not events.is_bot
     where events.session_id is not null
 ),
