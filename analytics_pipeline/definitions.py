@@ -20,7 +20,7 @@ def define(settings: Settings) -> dg.Definitions:
     return dg.Definitions(
         assets=[*lake_assets.assets(), *rollups, *marts],
         asset_checks=rollup_checks.checks(),
-        sensors=[*lake_sensors.sensors(settings), *mart_sensors.sensors(marts)],
+        sensors=[*lake_sensors.sensors(settings), *mart_sensors.sensors(settings, marts)],
         schedules=upkeep_schedules.schedules(),
         resources={"engine": resources.lake_engine(settings), "dbt_cli": mart_assets.resource(settings)},
         # A run is one warm process: another one per step would cost seconds.

@@ -39,9 +39,7 @@ def up(settings: Settings) -> None:
 async def _run(settings: Settings, console: Console) -> None:
     every = processes(settings)
     supervisor = Supervisor(settings.home, every, environment(settings, os.environ), _progress(console))
-    announcing = asyncio.create_task(
-        _announce(settings, supervisor, [one.name for one in every if one.is_required], console)
-    )
+    announcing = asyncio.create_task(_announce(settings, supervisor, [one.name for one in every], console))
     console.print(f"Starting eventmill on {settings.home}", soft_wrap=True)
     try:
         await supervisor.run(lambda: preflight.check_all(settings))

@@ -19,14 +19,7 @@ DEMO_RATE_PER_SECOND = 20
 
 def processes(settings: Settings) -> list[Process]:
     """All processes that these settings call for, in no particular order."""
-    return [
-        *embedded_servers(settings),
-        migration(settings),
-        *services(settings),
-        *dagster(settings),
-        *flow(settings),
-        documentation(),
-    ]
+    return [*embedded_servers(settings), migration(settings), *services(settings), *dagster(settings), *flow(settings)]
 
 
 def embedded_servers(settings: Settings) -> list[Process]:
@@ -104,12 +97,6 @@ def flow(settings: Settings) -> list[Process]:
         return [sys.executable, "-m", "eventmill", *arguments]
 
     return [Process("demo", command, after=("gateway", "writer"))]
-
-
-def documentation() -> Process:
-    """Writes the metrics' page where the marts have changed; last, since nothing waits for it."""
-    command = _python("eventmill", "docs", "build", "--if-changed")
-    return Process("docs", command, after=("dagster-webserver", "dagster-daemon"), one_shot=True, is_required=False)
 
 
 def environment(settings: Settings, base: Mapping[str, str]) -> dict[str, str]:

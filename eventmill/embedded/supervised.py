@@ -37,8 +37,6 @@ class Process:
     stop_signal: signal.Signals = signal.SIGTERM
     # Runs once and has to succeed before the processes after it start.
     one_shot: bool = False
-    # Whether everything stops when it cannot start.
-    is_required: bool = True
     start_timeout_seconds: float = 180.0
     environment: Callable[[], Mapping[str, str]] = dict
 
@@ -75,10 +73,7 @@ class Supervised:
                 return
             crashes = 1 if time.monotonic() - started >= STEADY_SECONDS else crashes + 1
             if not self.ready.is_set() and (self.process.one_shot or crashes >= FIRST_ATTEMPTS):
-                if self.process.is_required:
-                    raise self._failure(f"ended with code {code} while starting")
-                self._enter("failed")
-                return
+                raise self._failure(f"ended with code {code} while starting")
             self.status.restarts += 1
             self._enter("backoff")
             with contextlib.suppress(TimeoutError):

@@ -31,7 +31,7 @@ def test_lake_rollups_and_marts_agree_with_what_the_gateway_acknowledged(
         os.kill(mill.process(victim)["pid"], signal.SIGKILL)
     output, _ = flow.communicate()
     assert flow.returncode == 0, output
-    mill.until(lambda: all(one["healthy"] for one in mill.status()["processes"]))
+    mill.until(mill.is_healthy)
     _await_count(mill, app["app_id"], rate * seconds)
 
     acknowledged = set(ledger.read_text().split())

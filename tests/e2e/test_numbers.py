@@ -84,8 +84,7 @@ def test_pages_per_day_equal_a_recomputation(mill: Installation, imported: dict[
         if hit["is_view"] and not hit["is_bot"]:
             expected[hit["path"], hit["at"].date()].append(hit["visitor"])
     rows = mill.query(
-        "select page_url, date, view_count, unique_visitors from marts.page_daily where app_id = %s"
-        " and view_count > 0",
+        "select page_url, date, view_count, unique_visitors from marts.page_daily where app_id = %s and view_count > 0",
         imported["app_id"],
     )
     assert {(page, day): (views, visitors) for page, day, views, visitors in rows} == {

@@ -30,7 +30,8 @@ class Dagster:
             f"load_from: [{{grpc_server: {{host: 127.0.0.1, port: {code_port}, location_name: jobs}}}}]"
         )
         (directory / "dagster.yaml").write_text(
-            "telemetry: {enabled: false}\nrun_coordinator: {module: dagster.core.run_coordinator, class: DefaultRunCoordinator}\n"
+            "telemetry: {enabled: false}\n"
+            "run_coordinator: {module: dagster.core.run_coordinator, class: DefaultRunCoordinator}\n"
         )
         self.environment = {**os.environ, "DAGSTER_HOME": str(directory), "WORKER_PID_FILE": str(self.pid_file)}
         serve = (

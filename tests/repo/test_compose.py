@@ -27,8 +27,6 @@ SERVICES = {
     "dagster-webserver": "dagster-webserver",
     "dagster-daemon": "dagster-daemon",
 }
-# The page that this process writes at once, Dagster's sensor on the marts writes too.
-ONLY_ON_ONE_MACHINE = {"docs"}
 # Variables that are no settings of ours.
 FOREIGN = {"POSTGRES_PASSWORD"}
 FOR_DAGSTER = {"DAGSTER_HOME", "EVENTMILL_DAGSTER_GRPC_HOST", "EVENTMILL_DAGSTER_DATABASE_URL"}
@@ -63,7 +61,7 @@ def ours(services: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_there_is_a_service_for_each_process_and_server(services: dict[str, Any]) -> None:
-    names = {process.name for process in processes(settings_of(services["gateway"]))} - ONLY_ON_ONE_MACHINE
+    names = {process.name for process in processes(settings_of(services["gateway"]))}
     assert names == set(SERVICES)
     assert set(services) == {*SERVICES.values(), "nats", "postgres"}
 

@@ -181,14 +181,6 @@ async def test_a_process_that_never_starts_shows_the_end_of_its_log(tmp_path: Pa
     assert processes_of(tmp_path) == []
 
 
-async def test_what_is_not_required_may_fail_alone(tmp_path: Path) -> None:
-    docs = program("docs", "raise SystemExit(1)", one_shot=True, is_required=False)
-    watched = Watched(tmp_path, [docs, program("nats", SLEEP)])
-    await eventually(lambda: ("docs", "failed") in watched.seen)
-    assert not watched.task.done()
-    await watched.stop()
-
-
 async def test_a_process_that_never_becomes_ready_is_a_failure(tmp_path: Path) -> None:
     silent = program("query", SLEEP, is_ready=lambda: False, start_timeout_seconds=0.3)
     with pytest.raises(EventmillError, match="query was not ready after 0 s"):

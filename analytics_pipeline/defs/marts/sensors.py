@@ -1,11 +1,14 @@
 """Builds the marts' tests and documentation whenever their definition is new."""
 
+from contextlib import closing
+
 import dagster as dg
 
-from eventmill import dbt
+from eventmill import dbt, warehouse
+from eventmill.settings import Settings
 
 
-def sensors(targets: list[dg.AssetsDefinition]) -> list[dg.SensorDefinition]:
+def sensors(settings: Settings, targets: list[dg.AssetsDefinition]) -> list[dg.SensorDefinition]:
     """The sensor on the dbt project's definition."""
 
     @dg.sensor(
@@ -19,6 +22,11 @@ def sensors(targets: list[dg.AssetsDefinition]) -> list[dg.SensorDefinition]:
         definition = dbt.marts_definition()
         if context.cursor == definition:
             return dg.SkipReason("The marts of this definition were requested already.")
+        with closing(warehouse.connect(settings)) as connection:
+            (has_numbers,) = connection.execute("select exists (select from rollups.metric)").fetchone()
+        if not has_numbers:
+            # The first numbers come first: on a cold start dbt would take the processor away from them.
+            return dg.SkipReason("Waiting for the first rollup.")
         return dg.SensorResult(run_requests=[dg.RunRequest(run_key=definition)], cursor=definition)
 
     return [marts_definition]
