@@ -8,6 +8,7 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.datastructures import State
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 
 from eventmill.dbt import docs_page
 from eventmill.settings import Settings
@@ -57,7 +58,7 @@ async def api_docs(state: State) -> Response[bytes]:
 
 
 @get("/assets/{name:str}", include_in_schema=False)
-async def asset(state: State, name: str) -> Response[bytes]:
+async def asset(state: State, name: FromPath[str]) -> Response[bytes]:
     """A style sheet, script or picture of the pages."""
     texts: Mapping[str, str] = state.files
     kind = name.rpartition(".")[2]
