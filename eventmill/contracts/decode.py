@@ -1,6 +1,5 @@
 """Decode and validate one event: the same rules for gateway, writer and live window."""
 
-import itertools
 import re
 import time
 import uuid
@@ -8,30 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-import msgspec
 from msgspec import Raw
 
-from eventmill.contracts import derive, limits, unparsable
+from eventmill.contracts import derive, limits, parse, unparsable
 from eventmill.contracts.event import SOURCES, Event, StoredEvent
+from eventmill.contracts.parse import RejectedError
 from eventmill.contracts.reasons import Reason
 
-ALIASES = {
-    "type": "event_type",
-    "path": "page_url",
-    "label": "event_name",
-    "duration": "duration_ms",
-    "metadata": "properties",
-    "user_pk": "user_id",
-}
-NESTED_ALIASES = {"source": "source", "sdk_version": "sdk_version"}  # inside `_metadata`
-FIELDS = frozenset(Event.__struct_fields__)
-
-_EVENT = msgspec.json.Decoder(Event)
-_FIELDS = msgspec.json.Decoder(dict[str, Raw])
-_NULL = Raw(b"null")
 _VERSION = re.compile(r"(\d{1,6})\.\d{1,6}\.\d{1,6}(?:[-+][0-9A-Za-z.+-]{1,64})?")
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
-_STEP = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,152 +67,29 @@ class Rejected:
 Decoded = StoredEvent | Rejected
 
 
-class _RejectedError(Exception):
-    def __init__(self, reason: Reason, path: str, message: str) -> None:
-        super().__init__(message)
-        self.reason, self.path, self.message = reason, path, message
-
-
 def decode_event(raw: bytes, context: DecodeContext) -> Decoded:
     """Decode one event's JSON. Never raises for what the bytes hold: a bad event comes back as `Rejected`."""
     if line := unparsable.unwrap(raw):
         return Rejected(Reason.UNPARSABLE_LINE, "$", line.message, line.raw, line.event_id)
     event: Event | None = None
     try:
-        _check_size_and_depth(raw)
-        event = _parse(raw)
+        parse.check_size_and_depth(raw)
+        event = parse.parse_event(raw)
         return _store(event, context)
-    except _RejectedError as error:
-        event_id = event.event_id if event is not None else _event_id_of(raw)
+    except RejectedError as error:
+        event_id = event.event_id if event is not None else parse.event_id_of(raw)
         return Rejected(error.reason, error.path, error.message, raw, event_id)
-
-
-def _check_size_and_depth(raw: bytes) -> None:
-    if len(raw) > limits.MAX_EVENT_BYTES:
-        raise _RejectedError(Reason.TOO_LARGE, "$", f"event has {len(raw):,} bytes, at most 32,768 are allowed")
-    # Counting brackets is a cheap bound; only events that exceed it are measured exactly.
-    if raw.count(b"{") + raw.count(b"[") <= limits.MAX_NESTING:
-        return
-    if nesting(raw) > limits.MAX_NESTING:
-        raise _RejectedError(Reason.TOO_DEEP, "$", f"event nests deeper than {limits.MAX_NESTING} levels")
-
-
-def nesting(raw: bytes) -> int:
-    """Deepest level of nested objects and arrays in a JSON text."""
-    outside_strings = _STRING.sub(b"", raw)
-    return max(itertools.accumulate(_STEP.get(byte, 0) for byte in outside_strings), default=0)
-
-
-def _parse(raw: bytes) -> Event:
-    try:
-        return _EVENT.decode(raw)
-    except msgspec.ValidationError:
-        return _parse_with_aliases(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _RejectedError(Reason.MALFORMED_JSON, "$", f"not valid JSON: {error}") from None
-
-
-def _parse_with_aliases(raw: bytes) -> Event:
-    try:
-        given = _FIELDS.decode(raw)
-    except msgspec.ValidationError:
-        raise _RejectedError(Reason.NOT_AN_OBJECT, "$", "an event is a JSON object") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _RejectedError(Reason.MALFORMED_JSON, "$", f"not valid JSON: {error}") from None
-    known, names = _apply_aliases(given)
-    try:
-        return _EVENT.decode(_object(known))
-    except msgspec.ValidationError as error:
-        raise _explain(str(error), names) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _RejectedError(Reason.MALFORMED_JSON, "$", f"not valid JSON: {error}") from None
-
-
-def _apply_aliases(given: dict[str, Raw]) -> tuple[dict[str, Raw], dict[str, str]]:
-    """Canonical fields with unknown ones moved into `properties`, and the name under which each one was sent."""
-    known: dict[str, Raw] = {}
-    unknown: dict[str, Raw] = {}
-    names: dict[str, str] = {}
-    for name, value in given.items():
-        target = name if name in FIELDS else ALIASES.get(name)
-        if target == name and bytes(value) == b"null":
-            continue  # as good as absent: an alias may stand in for it
-        # The canonical name wins over an alias; the alias is then kept like any unknown name.
-        if target is None or (target != name and bytes(given.get(target, _NULL)) != b"null"):
-            unknown[name] = value
-        else:
-            known[target] = _as_text(value) if name == "user_pk" else value
-            names[target] = name
-    _apply_nested_aliases(unknown, known, names)
-    if unknown:
-        known["properties"] = _merge_properties(known.get("properties"), unknown)
-    return known, names
-
-
-def _apply_nested_aliases(unknown: dict[str, Raw], known: dict[str, Raw], names: dict[str, str]) -> None:
-    if "_metadata" not in unknown:
-        return
-    try:
-        metadata = _FIELDS.decode(unknown["_metadata"])
-    except msgspec.ValidationError:
-        raise _RejectedError(Reason.WRONG_TYPE, "$._metadata", "_metadata is a JSON object") from None
-    for name, target in NESTED_ALIASES.items():
-        if name in metadata and target not in known:
-            known[target] = metadata[name]
-            names[target] = f"_metadata.{name}"
-
-
-def _as_text(value: Raw) -> Raw:
-    """Other pipelines send `user_pk` as a number; our ids are strings."""
-    text = bytes(value)
-    return Raw(b'"' + text + b'"') if text.lstrip(b"-").isdigit() else value
-
-
-def _merge_properties(properties: Raw | None, unknown: dict[str, Raw]) -> Raw:
-    """Unknown names join `properties`; where a name is in both, the unknown one goes under `_top_level`."""
-    if properties is None or bytes(properties) == b"null":
-        return Raw(_object(unknown))
-    try:
-        own = _FIELDS.decode(properties)
-    except msgspec.ValidationError:
-        return properties  # not an object: the check in `_store` names the field
-    clashing = {name: value for name, value in unknown.items() if name in own}
-    merged = own | {name: value for name, value in unknown.items() if name not in own}
-    if clashing:
-        merged["_top_level"] = Raw(_object(clashing))
-    return Raw(_object(merged))
-
-
-def _object(fields: Mapping[str, Raw]) -> bytes:
-    # Joining the raw values keeps numbers and escapes exactly as they were sent.
-    return b"{" + b",".join(msgspec.json.encode(name) + b":" + bytes(value) for name, value in fields.items()) + b"}"
-
-
-def _explain(message: str, names: Mapping[str, str]) -> _RejectedError:
-    """Turn msgspec's «Expected …, got … - at `$.x`» into a reason, the sender's own path and a sentence."""
-    rule, _, place = message.partition(" - at `")
-    canonical = place.rstrip("`").removeprefix("$.").partition(".")[0].partition("[")[0]
-    path = f"$.{names.get(canonical, canonical)}" if canonical else "$"
-    if canonical in {"timestamp", "sent_at"}:
-        reason = Reason.BAD_TIMESTAMP
-    elif "length" in rule:
-        reason = Reason.TOO_LONG
-    elif canonical == "duration_ms" and (">=" in rule or "<=" in rule):
-        reason = Reason.OUT_OF_RANGE
-    else:
-        reason = Reason.WRONG_TYPE
-    return _RejectedError(reason, path, f"{path[2:] or 'event'}: {rule}")
 
 
 def _store(event: Event, context: DecodeContext) -> StoredEvent:
     envelope = context.envelope
     if context.app is None:
-        raise _RejectedError(Reason.UNKNOWN_APP, "$.app_id", f"app {envelope.app_id!r} does not exist")
+        raise RejectedError(Reason.UNKNOWN_APP, "$.app_id", f"app {envelope.app_id!r} does not exist")
     if event.app_id is not None and event.app_id != envelope.app_id:
         message = f"app_id: the credential or subject is for {envelope.app_id!r}, the payload says {event.app_id!r}"
-        raise _RejectedError(Reason.APP_MISMATCH, "$.app_id", message)
+        raise RejectedError(Reason.APP_MISMATCH, "$.app_id", message)
     if not (event.user_id or event.anonymous_id or event.session_id):
-        raise _RejectedError(
+        raise RejectedError(
             Reason.MISSING_IDENTITY, "$", "at least one of user_id, anonymous_id and session_id is required"
         )
     times = _times(event, context, context.app)
@@ -285,16 +145,14 @@ def _event_type(event: Event) -> str:
         return event.event_type
     if event.page_url:
         return "page_view"
-    raise _RejectedError(
-        Reason.MISSING_EVENT_TYPE, "$.event_type", "event_type is required where page_url is not given"
-    )
+    raise RejectedError(Reason.MISSING_EVENT_TYPE, "$.event_type", "event_type is required where page_url is not given")
 
 
 def _source(name: str) -> str:
     source = SOURCES.get(name)
     if source is None:
         message = f"source: must be one of web, mobile, server, import (or api), got {name[:50]!r}"
-        raise _RejectedError(Reason.INVALID_SOURCE, "$.source", message)
+        raise RejectedError(Reason.INVALID_SOURCE, "$.source", message)
     return source
 
 
@@ -304,7 +162,7 @@ def _schema_version(version: str | None) -> str:
     matched = _VERSION.fullmatch(version)
     if matched is None or int(matched[1]) > limits.SCHEMA_MAJOR:
         message = f"schema_version: major version must be at most {limits.SCHEMA_MAJOR}, got {version[:50]!r}"
-        raise _RejectedError(Reason.UNSUPPORTED_SCHEMA_VERSION, "$.schema_version", message)
+        raise RejectedError(Reason.UNSUPPORTED_SCHEMA_VERSION, "$.schema_version", message)
     return version
 
 
@@ -316,15 +174,15 @@ def _times(event: Event, context: DecodeContext, app: AppRules) -> derive.Times:
     except OverflowError:
         name = "sent_at" if _is_in_range(event.timestamp) else "timestamp"
         message = f"{name}: outside the years 1 to 9999 in UTC"
-        raise _RejectedError(Reason.BAD_TIMESTAMP, f"$.{name}", message) from None
+        raise RejectedError(Reason.BAD_TIMESTAMP, f"$.{name}", message) from None
     if context.envelope.history:
         start = context.history_start
         if start is not None and min(times.event_time, times.home) < start:
             message = f"timestamp: history starts at {start:%Y-%m-%d} (EVENTMILL_HISTORY_START)"
-            raise _RejectedError(Reason.BEFORE_HISTORY_START, "$.timestamp", message)
+            raise RejectedError(Reason.BEFORE_HISTORY_START, "$.timestamp", message)
     elif app.retention_days and received_at - times.event_time > timedelta(days=app.retention_days):
         message = f"timestamp: older than the app's {app.retention_days} days; send it as history to keep it"
-        raise _RejectedError(Reason.TOO_OLD, "$.timestamp", message)
+        raise RejectedError(Reason.TOO_OLD, "$.timestamp", message)
     return times
 
 
@@ -346,20 +204,11 @@ def _properties(raw: Raw) -> str:
     if not text or text == b"null":
         return "{}"
     if not text.startswith(b"{"):
-        raise _RejectedError(Reason.NOT_AN_OBJECT, "$.properties", "properties: expected a JSON object")
+        raise RejectedError(Reason.NOT_AN_OBJECT, "$.properties", "properties: expected a JSON object")
     try:
         return text.decode()
     except UnicodeDecodeError as error:
-        raise _RejectedError(Reason.MALFORMED_JSON, "$.properties", f"not valid UTF-8: {error}") from None
-
-
-def _event_id_of(raw: bytes) -> str | None:
-    """The id of an event that failed to decode, for the answer, where it can be told."""
-    try:
-        value = msgspec.json.decode(raw, type=dict[str, object]).get("event_id")
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    return value if isinstance(value, str) and len(value) <= limits.MAX_EVENT_ID else None
+        raise RejectedError(Reason.MALFORMED_JSON, "$.properties", f"not valid UTF-8: {error}") from None
 
 
 def uuid7(now_ms: int | None = None) -> uuid.UUID:

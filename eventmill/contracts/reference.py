@@ -9,8 +9,8 @@ from msgspec import inspect
 
 from eventmill import stream
 from eventmill.contracts import descriptions, limits, schema, subjects
-from eventmill.contracts.decode import ALIASES, NESTED_ALIASES
 from eventmill.contracts.event import SOURCES, Event
+from eventmill.contracts.parse import ALIASES, NESTED_ALIASES
 from eventmill.contracts.reasons import Reason
 from eventmill.markdown import GENERATED, code, table
 
@@ -42,7 +42,8 @@ _INTRODUCTION = f"""\
 {GENERATED}
 
 An event is one JSON object in UTF-8. The same rules hold over HTTP ([http_api.md](http_api.md)) and over NATS; one bad
-event never fails its neighbours. All fields but an identity may be left out."""
+event never fails its neighbours. All fields but an identity may be left out; `null` is as good as
+absent."""
 
 _DERIVATIONS = f"""\
 ## Derivations

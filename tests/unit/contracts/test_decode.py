@@ -9,16 +9,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from eventmill.contracts.decode import (
-    ALIASES,
     AppRules,
     DecodeContext,
     EnvelopeContext,
     Rejected,
     decode_event,
-    nesting,
     uuid7,
 )
 from eventmill.contracts.event import StoredEvent
+from eventmill.contracts.parse import ALIASES, nesting
 from eventmill.contracts.reasons import RULES, Reason
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

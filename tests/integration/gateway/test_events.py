@@ -1,117 +1,27 @@
 """The gateway on a real nats-server and PostgreSQL, over real HTTP."""
 
-import asyncio
 import base64
 import gzip
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import httpx
 import msgspec
-import nats
 import psycopg
 import pytest
 import zstandard
 from nats.js import JetStreamContext
 
-from eventmill import stream
-from eventmill.contracts.decode import AppRules, DecodeContext, decode_event
-from eventmill.contracts.envelope import decode_headers, split_body, unwrap
 from eventmill.contracts.event import StoredEvent
-from eventmill.contracts.subjects import STREAM
 from eventmill.control import apps
 from eventmill.control.apps import IssuedKeys
 from eventmill.control.credentials import issue_key
-from eventmill.control.migrate import migrate
-from eventmill.embedded.children import Server
-from eventmill.embedded.nats import NatsServer
-from eventmill.embedded.postgres import PostgresServer
-from eventmill.settings import Settings
-from ingest_service.gateway.server import build_server
+from tests.gateway_calls import GOOD, bearer, last_seq, post, stored
 
 pytestmark = pytest.mark.integration
 
 CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36"
 )
-GOOD: dict[str, Any] = {"event_id": "e1", "event_type": "click", "user_id": "u1"}
-StartGateway = Callable[[Settings], Awaitable[httpx.AsyncClient]]
-
-
-@pytest.fixture
-async def start_gateway() -> AsyncIterator[StartGateway]:
-    """Starts gateways in this event loop and hands out a client for each, ready or not."""
-    running: list[tuple[Any, asyncio.Task[None], httpx.AsyncClient]] = []
-
-    async def start(settings: Settings) -> httpx.AsyncClient:
-        server = build_server(settings)
-        client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{settings.ingest_port}", timeout=30)
-        running.append((server, asyncio.create_task(server.serve()), client))
-        await until_answers(client, "/health/live")
-        return client
-
-    yield start
-    for server, task, client in running:
-        await client.aclose()
-        server.stop()
-        await task
-
-
-async def until_answers(client: httpx.AsyncClient, path: str) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                if (await client.get(path)).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            await asyncio.sleep(0.02)
-
-
-@pytest.fixture
-async def gateway(start_gateway: StartGateway, settings: Settings) -> httpx.AsyncClient:
-    client = await start_gateway(settings)
-    await until_answers(client, "/health/ready")
-    return client
-
-
-@pytest.fixture
-def keys(database: str) -> IssuedKeys:
-    with psycopg.connect(database) as connection:
-        return apps.create_app(connection, "shop")[1]
-
-
-@pytest.fixture
-async def jetstream(settings: Settings) -> AsyncIterator[JetStreamContext]:
-    client = await nats.connect(settings.nats_address)
-    yield client.jetstream()
-    await client.close()
-
-
-async def last_seq(jetstream: JetStreamContext) -> int:
-    return int((await jetstream.stream_info(STREAM)).state.last_seq)
-
-
-def bearer(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}", "User-Agent": "curl/8"}
-
-
-async def post(gateway: httpx.AsyncClient, key: str, body: Any, **headers: str) -> httpx.Response:
-    content = body if isinstance(body, bytes) else msgspec.json.encode(body)
-    return await gateway.post("/v1/events", content=content, headers=bearer(key) | headers)
-
-
-async def stored(jetstream: JetStreamContext, seq: int) -> tuple[str, list[Any]]:
-    """Subject and decoded events of a message, by the writer's own rules."""
-    message = await jetstream.get_msg(STREAM, seq)
-    assert message.subject is not None
-    assert message.data is not None
-    assert message.time is not None
-    context = decode_headers(message.subject, message.headers, message.time)
-    rules = DecodeContext(AppRules(context.app_id), context)
-    return message.subject, [decode_event(unwrap(line), rules) for line in split_body(message.data)]
 
 
 async def test_a_good_event_is_accepted_once_the_broker_has_it(
@@ -314,69 +224,3 @@ async def test_the_request_id_comes_back(gateway: httpx.AsyncClient) -> None:
 async def test_an_unknown_path_is_answered_as_a_problem(gateway: httpx.AsyncClient) -> None:
     answer = await gateway.get("/nowhere")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
-
-
-@pytest.fixture
-def shaky_settings(own_nats: tuple[NatsServer, Server], settings: Settings) -> Settings:
-    """Settings whose broker this test may stop."""
-    nats_server, _ = own_nats
-    changes = {
-        "nats_url": f"nats://127.0.0.1:{nats_server.port}",
-        "nats_monitor_url": f"http://127.0.0.1:{nats_server.monitor_port}",
-        "stream_max_bytes": 1024**2,
-    }
-    return settings.model_copy(update=changes)
-
-
-async def refused_in_time(gateway: httpx.AsyncClient, key: str) -> None:
-    started = time.monotonic()
-    answer = await post(gateway, key, GOOD)
-    assert answer.status_code == 503, answer.text
-    assert int(answer.headers["retry-after"]) >= 1
-    # The contract says 2 s; the rest is this machine's.
-    assert time.monotonic() - started < 4
-
-
-async def test_a_stopped_broker_means_503_until_it_is_back(
-    start_gateway: StartGateway, shaky_settings: Settings, own_nats: tuple[NatsServer, Server], keys: IssuedKeys
-) -> None:
-    gateway = await start_gateway(shaky_settings)
-    await until_answers(gateway, "/health/ready")
-    assert (await post(gateway, keys.write_key, GOOD)).status_code == 200
-    own_nats[1].kill()
-    await refused_in_time(gateway, keys.write_key)
-    assert (await gateway.get("/health/ready")).status_code == 503
-    await asyncio.to_thread(own_nats[1].start)
-    await until_answers(gateway, "/health/ready")
-    again = await post(gateway, keys.write_key, GOOD | {"event_id": "e2"})
-    assert again.json()["events"][0]["status"] == "accepted"
-
-
-async def test_a_full_stream_means_503(start_gateway: StartGateway, shaky_settings: Settings, keys: IssuedKeys) -> None:
-    gateway = await start_gateway(shaky_settings)
-    await until_answers(gateway, "/health/ready")
-    big = [GOOD | {"event_id": str(n), "properties": {"text": "x" * 30_000}} for n in range(15)]
-    statuses = [(await post(gateway, keys.write_key, big)).status_code for _ in range(3)]
-    assert statuses == [200, 200, 503]
-    # A refused event is no duplicate when it is sent again.
-    client = await stream.connect(shaky_settings, "test")
-    await client.jetstream().purge_stream(STREAM)
-    await client.close()
-    after = await post(gateway, keys.write_key, GOOD | {"event_id": "new"})
-    assert after.json()["events"][0]["status"] == "accepted"
-
-
-async def test_known_keys_work_while_postgres_is_down_and_unknown_ones_are_not_called_wrong(
-    start_gateway: StartGateway, settings: Settings, own_postgres: tuple[PostgresServer, Server]
-) -> None:
-    address = own_postgres[0].address()
-    with psycopg.connect(address) as connection:
-        migrate(connection)
-        _, keys = apps.create_app(connection, "shop")
-    gateway = await start_gateway(settings.model_copy(update={"database_url": address}))
-    await until_answers(gateway, "/health/ready")
-    assert (await post(gateway, keys.write_key, GOOD)).status_code == 200
-    own_postgres[1].kill()
-    assert (await post(gateway, keys.write_key, GOOD)).status_code == 200
-    assert (await post(gateway, keys.admin_key, GOOD)).status_code == 503
-    assert (await gateway.get("/health/ready")).status_code == 503
