@@ -106,9 +106,10 @@ class OrderedSource:
         if self._subscription is None:
             raise NotReadyError("The writer's consumer is not open.")
         try:
-            return await self._js.consumer_info(STREAM, self._consumer)
+            info: api.ConsumerInfo = await self._js.consumer_info(STREAM, self._consumer)
         except (nats.errors.Error, js_errors.Error, TimeoutError) as error:
             raise NotReadyError(f"The broker does not answer: {error or type(error).__name__}") from error
+        return info
 
     async def deleted_through(self) -> int | None:
         """End of the stream, where the messages between the last one taken and that end no longer exist.

@@ -5,6 +5,7 @@
 
 import asyncio
 import json
+import logging
 import sys
 import tempfile
 import time
@@ -12,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
+import structlog
 from prometheus_client import CollectorRegistry
 
 from eventmill import stream
@@ -77,6 +79,7 @@ async def measure(settings: Settings, events: int) -> float:
 def main() -> None:
     """Measure and print."""
     events = int(sys.argv[1]) if len(sys.argv) > 1 else 500_000
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     with tempfile.TemporaryDirectory(dir=TEST_STATE) as directory:
         port, monitor_port = free_ports(2)
         settings = Settings(home=Path(directory), nats_url=f"nats://127.0.0.1:{port}")
