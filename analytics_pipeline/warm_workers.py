@@ -3,7 +3,7 @@
 Stock Dagster spawns a new interpreter per run, which imports for 3 to 5 seconds before the first line runs. Here the
 workers come from a *forkserver* that has preloaded the code location; launcher, queue, termination and crash
 detection stay Dagster's own. The forkserver has imported but opened nothing: no connection, no thread. This replaces
-one private name of `dagster._grpc.server` (docs/decisions/0006); Dagster is pinned, and tests/integration/
+one private name of `dagster._grpc.server` (docs/decisions/0006); Dagster is pinned, and tests/integration/pipeline/
 test_warm_workers.py terminates, kills and reloads.
 """
 

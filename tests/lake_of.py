@@ -1,11 +1,13 @@
 """A lake made by hand: events as dictionaries, appended commit by commit as the writer does."""
 
+import random
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
@@ -15,6 +17,8 @@ from eventmill.delta_log import Commit
 from eventmill.lake import EVENTS, LakeTable, TouchedHour, encode_note
 
 Row = dict[str, Any]
+NOW = datetime(2026, 5, 12, 14, 20, tzinfo=UTC)
+ZONES = {"shop": ZoneInfo("UTC"), "peak": ZoneInfo("Asia/Kathmandu"), "east": ZoneInfo("Pacific/Kiritimati")}
 _DEFAULTS: Row = {"event_type": "page_view", "source": "web", "is_bot": False, "schema_version": "1.0.0"}
 
 
@@ -76,3 +80,38 @@ def _touched(rows: list[Row]) -> list[TouchedHour]:
     for row in rows:
         counts[row["app_id"], hour_of(row["event_time"])] += 1
     return [TouchedHour(app_id, hour, events) for (app_id, hour), events in counts.items()]
+
+
+class Clock:
+    """A clock that stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def some_events(rng: random.Random, count: int, since: datetime, until: datetime) -> list[Row]:
+    """Events of all apps with copies, bots, missing ids and pages, wrong clocks, odd texts."""
+    spread = (until - since).total_seconds()
+    events = []
+    for _ in range(count):
+        at = since + timedelta(seconds=rng.random() * spread)
+        fields: Row = {
+            "app_id": rng.choice(list(ZONES)),
+            "event_type": rng.choice(["page_view", "click", "screen_view", "naïve \u0394"]),
+            "source": rng.choice(["web", "mobile", "server"]),
+            "page_url": rng.choice([None, "/a", "/b", "/" + "x" * 600]),
+            "user_id": rng.choice([None, f"u{rng.randrange(5)}"]),
+            "anonymous_id": f"a{rng.randrange(9)}",
+            "session_id": rng.choice([None, f"s{rng.randrange(7)}"]),
+            "is_bot": rng.random() < 0.1,
+        }
+        if rng.random() < 0.15:  # a clock that is wrong by up to 90 minutes
+            fields["received_at"] = at
+            wrong = timedelta(seconds=rng.uniform(-5400, 5400))
+            fields["sent_at"] = at + wrong
+            at += wrong
+        events.append(event(f"e{rng.randrange(count)}", at, **fields))
+    return events

@@ -41,7 +41,7 @@ def hits() -> list[dict[str, Any]]:
             and not ASSET.search(path)
         )
         at = datetime.strptime(match["time"], "%d/%b/%Y:%H:%M:%S %z").astimezone(UTC)
-        is_bot = client_of(match["agent"]).get("is_bot") is True
+        is_bot = client_of(match["agent"], from_access_log=True).get("is_bot") is True
         visitor = (match["address"], match["agent"])
         found.append({"at": at, "visitor": visitor, "path": path, "is_view": is_view, "is_bot": is_bot})
     return found

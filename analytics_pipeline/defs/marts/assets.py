@@ -28,7 +28,9 @@ def assets(settings: Settings) -> list[dg.AssetsDefinition]:
 
     @dbt_assets(manifest=dbt.manifest(settings), dagster_dbt_translator=MartsTranslator(), name="dbt_models")
     def models(context: dg.AssetExecutionContext, dbt_cli: DbtCliResource):
-        yield from dbt_cli.cli(["build"], context=context).stream()
+        # Else dbt would write beside its models, where an installed program may not.
+        target = settings.home / "dbt" / "dagster-target" / context.run.run_id
+        yield from dbt_cli.cli(["build"], context=context, target_path=target).stream()
 
     @dg.asset(key=["docs", "metrics"], deps=[models], group_name="marts", kinds={"dbt"})
     def metric_docs() -> dg.MaterializeResult:
@@ -45,5 +47,4 @@ def resource(settings: Settings) -> DbtCliResource:
         project_dir=str(dbt.PROJECT),
         profiles_dir=str(dbt.PROJECT),
         dbt_executable=str(Path(sys.executable).parent / "dbt"),
-        target_path=settings.home / "dbt" / "dagster-target",
     )

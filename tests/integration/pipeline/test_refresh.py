@@ -1,59 +1,18 @@
 """Rollups equal an independent recomputation, however and in whatever order their events arrive."""
 
 import random
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from functools import partial
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
 import psycopg
 import pytest
 
-from analytics_pipeline.engines.connection import connect
 from analytics_pipeline.refresh import OPEN_STATE_FILE, Refresher
 from analytics_pipeline.stores import periods as period_store
-from eventmill import warehouse
-from eventmill.control import apps
-from eventmill.lake import lake_directory
 from eventmill.settings import Settings
 from tests import oracle
-from tests.lake_of import HandMadeLake, Row, event
+from tests.lake_of import NOW, ZONES, Clock, HandMadeLake, some_events
 
 pytestmark = pytest.mark.integration
-NOW = datetime(2026, 5, 12, 14, 20, tzinfo=UTC)
-ZONES = {"shop": ZoneInfo("UTC"), "peak": ZoneInfo("Asia/Kathmandu"), "east": ZoneInfo("Pacific/Kiritimati")}
-
-
-@pytest.fixture
-def lake(settings: Settings) -> HandMadeLake:
-    return HandMadeLake(lake_directory(settings))
-
-
-@pytest.fixture
-def connection(settings: Settings) -> Iterator[psycopg.Connection]:
-    connection = warehouse.connect(settings, autocommit=True)
-    for app_id, zone in ZONES.items():
-        apps.create_app(connection, app_id, app_id=app_id, time_zone=zone.key)
-    yield connection
-    connection.close()
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def refresher(settings: Settings, connection: psycopg.Connection, clock: Clock) -> Refresher:
-    return Refresher(settings, partial(connect, settings), partial(connect, settings), clock)
 
 
 def stored(connection: psycopg.Connection) -> dict[oracle.Cell, oracle.Numbers]:
@@ -62,31 +21,6 @@ def stored(connection: psycopg.Connection) -> dict[oracle.Cell, oracle.Numbers]:
         " events, page_views, users, visitors, sessions from rollups.metric"
     ).fetchall()
     return {tuple(row[:7]): tuple(row[7:]) for row in rows}  # type: ignore[misc]
-
-
-def some_events(rng: random.Random, count: int, since: datetime, until: datetime) -> list[Row]:
-    """Events of all apps with copies, bots, missing ids and pages, wrong clocks, odd texts."""
-    spread = (until - since).total_seconds()
-    events = []
-    for _ in range(count):
-        at = since + timedelta(seconds=rng.random() * spread)
-        fields: Row = {
-            "app_id": rng.choice(list(ZONES)),
-            "event_type": rng.choice(["page_view", "click", "screen_view", "naïve \u0394"]),
-            "source": rng.choice(["web", "mobile", "server"]),
-            "page_url": rng.choice([None, "/a", "/b", "/" + "x" * 600]),
-            "user_id": rng.choice([None, f"u{rng.randrange(5)}"]),
-            "anonymous_id": f"a{rng.randrange(9)}",
-            "session_id": rng.choice([None, f"s{rng.randrange(7)}"]),
-            "is_bot": rng.random() < 0.1,
-        }
-        if rng.random() < 0.15:  # a clock that is wrong by up to 90 minutes
-            fields["received_at"] = at
-            wrong = timedelta(seconds=rng.uniform(-5400, 5400))
-            fields["sent_at"] = at + wrong
-            at += wrong
-        events.append(event(f"e{rng.randrange(count)}", at, **fields))
-    return events
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -16,7 +16,7 @@ import pytest
 from eventmill.embedded.ports import free_ports
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SELECTOR = {"repositoryLocationName": "jobs", "repositoryName": "__repository__"}
 
 

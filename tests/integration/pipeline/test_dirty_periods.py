@@ -1,0 +1,133 @@
+"""Commits make the periods dirty that they touch, however old; reconciliation finds what no commit told."""
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from analytics_pipeline import commits
+from analytics_pipeline.lib import lanes
+from analytics_pipeline.reconcile import reconcile
+from analytics_pipeline.refresh import Refresher
+from analytics_pipeline.stores import periods as period_store
+from eventmill.delta_log import log_path
+from eventmill.lake import LogTruncatedError
+from eventmill.settings import Settings
+from tests import oracle
+from tests.lake_of import NOW, ZONES, Clock, HandMadeLake, event, some_events
+
+pytestmark = pytest.mark.integration
+OLD = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+
+
+def dirty(connection: psycopg.Connection) -> set[tuple[str, str, datetime]]:
+    return {(p.table_name, p.grain, p.start) for p in period_store.dirty(connection)}
+
+
+def clean(refresher: Refresher, connection: psycopg.Connection) -> None:
+    """Do what the sensor's requests ask for."""
+    for request in lanes.plan(period_store.dirty(connection), refresher.clock()):
+        if request.asset == "hourly_metric":
+            refresher.refresh(refresher.hours(request.first, request.last + timedelta(hours=1)))
+        elif request.asset == "daily_metric":
+            refresher.refresh(refresher.days(request.first, request.last))
+        else:
+            refresher.refresh_page_sessions(refresher.days(request.first, request.last))
+
+
+def totals(connection: psycopg.Connection) -> dict[oracle.Cell, int]:
+    rows = connection.execute(
+        "select app_id, grain, period_start, traffic, dimension, value_kind, value, events from rollups.metric"
+    ).fetchall()
+    return {tuple(row[:7]): row[7] for row in rows}  # type: ignore[misc]
+
+
+def test_a_commit_makes_its_hour_and_its_day_dirty_however_old(
+    settings: Settings, lake: HandMadeLake, connection: psycopg.Connection
+) -> None:
+    lake.append([event("e1", OLD, user_id="u")])
+    commits.notice(settings, connection, 0, NOW)
+    hour, day = datetime(2026, 3, 1, 9, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)
+    assert dirty(connection) == {("metric", "hour", hour), ("metric", "day", day), ("page_session", "day", day)}
+
+
+def test_events_of_a_closed_period_are_pending_until_it_is_computed(
+    settings: Settings, lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection
+) -> None:
+    lake.append([event("e1", OLD, user_id="u"), event("e2", OLD, user_id="u")])
+    commits.notice(settings, connection, 0, NOW)
+    pending = "select sum(late_pending)::int from rollups.periods where table_name = 'metric' and grain = 'hour'"
+    assert connection.execute(pending).fetchone() == (2,)
+    clean(refresher, connection)
+    assert connection.execute(pending).fetchone() == (0,)
+
+
+def test_what_was_computed_from_a_newer_lake_does_not_become_dirty_again(
+    settings: Settings, lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection
+) -> None:
+    lake.append([event("e1", NOW, user_id="u")])
+    refresher.refresh_open()
+    commits.notice(settings, connection, 0, NOW)
+    assert {key for key in dirty(connection) if key[0] == "metric"} == set()
+
+
+def test_a_period_that_closes_is_computed_once_more(
+    settings: Settings, lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection, clock: Clock
+) -> None:
+    version = lake.append([event("e1", NOW, user_id="u")])
+    commits.notice(settings, connection, 0, NOW)
+    clean(refresher, connection)
+    clock.now = datetime(2026, 5, 12, 15, 5, tzinfo=UTC)
+    commits.notice(settings, connection, version, clock.now)
+    assert dirty(connection) == {("metric", "hour", datetime(2026, 5, 12, 14, tzinfo=UTC))}
+    clean(refresher, connection)
+    assert dirty(connection) == set()
+
+
+def test_a_cursor_that_log_clean_up_has_passed_is_told(lake: HandMadeLake) -> None:
+    version = lake.append([event("e1", NOW, user_id="u")])
+    log_path(lake.table.directory, version).unlink()
+    with pytest.raises(LogTruncatedError):
+        list(lake.table.commits(0, version))
+
+
+@pytest.mark.parametrize("damage", ["delete from rollups.metric", "update rollups.metric set events = events + 1"])
+def test_reconciliation_finds_closed_periods_that_are_missing_or_wrong(
+    damage: str,
+    settings: Settings,
+    lake: HandMadeLake,
+    refresher: Refresher,
+    connection: psycopg.Connection,
+    clock: Clock,
+) -> None:
+    lake.append(some_events(random.Random(5), 200, OLD - timedelta(hours=5), OLD))
+    commits.notice(settings, connection, 0, NOW)
+    clean(refresher, connection)
+    before = totals(connection)
+    connection.execute(damage)
+    reconcile(refresher)
+    clean(refresher, connection)
+    assert (
+        totals(connection) == before == {cell: numbers[0] for cell, numbers in oracle.metric(lake.rows, ZONES).items()}
+    )
+
+
+def test_reconciliation_finds_what_no_commit_told(
+    lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection
+) -> None:
+    lake.append(some_events(random.Random(6), 100, OLD - timedelta(hours=5), OLD))
+    reconcile(refresher)
+    clean(refresher, connection)
+    assert totals(connection) == {cell: numbers[0] for cell, numbers in oracle.metric(lake.rows, ZONES).items()}
+
+
+def test_reconciliation_of_what_is_right_requests_nothing(
+    settings: Settings, lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection
+) -> None:
+    copies = [event("e1", OLD, user_id="u"), event("e1", OLD, user_id="u"), event("e2", OLD, user_id="u")]
+    lake.append(copies)
+    commits.notice(settings, connection, 0, NOW)
+    clean(refresher, connection)
+    assert reconcile(refresher).wrong == []
+    assert dirty(connection) == set()
