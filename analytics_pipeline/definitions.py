@@ -22,7 +22,7 @@ def define(settings: Settings) -> dg.Definitions:
         asset_checks=rollup_checks.checks(),
         sensors=[*lake_sensors.sensors(settings), *mart_sensors.sensors(settings, marts)],
         schedules=upkeep_schedules.schedules(),
-        resources={"engine": resources.lake_engine(settings), "dbt_cli": mart_assets.resource(settings)},
+        resources={"engine": resources.lake_engine(settings), "dbt_cli": mart_assets.resource()},
         # A run is one warm process: another one per step would cost seconds.
         executor=dg.in_process_executor,
     )

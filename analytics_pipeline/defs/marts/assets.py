@@ -41,8 +41,8 @@ def assets(settings: Settings) -> list[dg.AssetsDefinition]:
     return [models, metric_docs]
 
 
-def resource(settings: Settings) -> DbtCliResource:
-    """dbt's command line, with artifacts and logs outside the project."""
+def resource() -> DbtCliResource:
+    """dbt's command line on this program's project."""
     return DbtCliResource(
         project_dir=str(dbt.PROJECT),
         profiles_dir=str(dbt.PROJECT),
