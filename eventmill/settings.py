@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     duckdb_threads: int = Field(2, ge=1, description="Threads of each DuckDB process.")
     history_start: date = Field(
         default_factory=default_history_start,
-        description="First UTC date of the hourly and daily partitions.",
+        description="First UTC date of the hourly and daily partitions; kept from the first start on.",
     )
     stream_max_bytes: int = Field(
         10 * 1024**3, ge=1024**2, description="Size in bytes at which the stream refuses new messages (503)."

@@ -32,6 +32,7 @@ def up(settings: Settings) -> None:
     preflight.check_wheels(settings)
     preflight.check_data(settings)
     home.prepare(settings)
+    settings = home.keep_history_start(settings)
     dagster_home.prepare(settings)
     asyncio.run(_run(settings, Console(highlight=False)))
 

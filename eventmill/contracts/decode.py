@@ -44,7 +44,7 @@ class DecodeContext:
     """Everything besides the bytes that decides what becomes of an event.
 
     `app` is None where the subject names an app that does not exist. `history_start` is the first instant that has a
-    partition; only events sent as history can be older than it.
+    partition: an event before it could be stored, but never counted.
     """
 
     app: AppRules | None
@@ -175,14 +175,14 @@ def _times(event: Event, context: DecodeContext, app: AppRules) -> derive.Times:
         name = "sent_at" if _is_in_range(event.timestamp) else "timestamp"
         message = f"{name}: outside the years 1 to 9999 in UTC"
         raise RejectedError(Reason.BAD_TIMESTAMP, f"$.{name}", message) from None
-    if context.envelope.history:
-        start = context.history_start
-        if start is not None and min(times.event_time, times.home) < start:
-            message = f"timestamp: history starts at {start:%Y-%m-%d} (EVENTMILL_HISTORY_START)"
-            raise RejectedError(Reason.BEFORE_HISTORY_START, "$.timestamp", message)
-    elif app.retention_days and received_at - times.event_time > timedelta(days=app.retention_days):
+    is_too_old = app.retention_days and received_at - times.event_time > timedelta(days=app.retention_days)
+    if is_too_old and not context.envelope.history:
         message = f"timestamp: older than the app's {app.retention_days} days; send it as history to keep it"
         raise RejectedError(Reason.TOO_OLD, "$.timestamp", message)
+    start = context.history_start
+    if start is not None and times.event_time < start:
+        message = f"timestamp: history starts at {start:%Y-%m-%d} (EVENTMILL_HISTORY_START)"
+        raise RejectedError(Reason.BEFORE_HISTORY_START, "$.timestamp", message)
     return times
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,25 @@ def prepare(settings: Settings) -> None:
     except OSError as error:
         raise EventmillError(
             f"{settings.home} cannot be written: {error.strerror}.", "Set EVENTMILL_HOME to a directory of yours."
+        ) from error
+
+
+def keep_history_start(settings: Settings) -> Settings:
+    """The settings with the history start of this home's first start, unless EVENTMILL_HISTORY_START names another.
+
+    The default moves with the calendar; partitions must not, or numbers of the oldest days could not be computed
+    again. Call after `prepare`. Raises EventmillError for an unreadable file.
+    """
+    path = settings.home / "history-start"
+    if "history_start" in settings.model_fields_set or not path.exists():
+        path.write_text(f"{settings.history_start}\n", encoding="ascii")
+        return settings
+    text = path.read_text(encoding="ascii").strip()
+    try:
+        return settings.model_copy(update={"history_start": date.fromisoformat(text)})
+    except ValueError as error:
+        raise EventmillError(
+            f"{path} does not hold a date: {text[:50]!r}.", "Set EVENTMILL_HISTORY_START, which replaces the file."
         ) from error
 
 

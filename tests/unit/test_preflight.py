@@ -7,6 +7,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -82,6 +83,21 @@ def test_a_home_of_this_version_is_taken_up_again(own_settings: Settings) -> Non
     home.prepare(own_settings)
     assert home.written_by(own_settings.home) == (home.LAYOUT, eventmill.__version__)
     assert (own_settings.home / "secrets").stat().st_mode & 0o777 == 0o700
+
+
+def test_history_starts_where_it_did_at_the_first_start(own_settings: Settings) -> None:
+    home.prepare(own_settings)
+    first = home.keep_history_start(own_settings).history_start
+    later = Settings(home=own_settings.home)
+    later.__dict__["history_start"] = first + timedelta(days=30)  # what the default says a month later
+    assert home.keep_history_start(later).history_start == first
+
+
+def test_a_history_start_that_is_given_replaces_the_one_that_was_kept(own_settings: Settings) -> None:
+    home.prepare(own_settings)
+    home.keep_history_start(own_settings)
+    home.keep_history_start(Settings(home=own_settings.home, history_start=date(2015, 5, 1)))
+    assert home.keep_history_start(own_settings).history_start == date(2015, 5, 1)
 
 
 def test_another_postgres_major_is_refused_before_anything_starts(own_settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import get_args
 
 import dagster as dg
@@ -16,6 +16,7 @@ from analytics_pipeline.lib import lanes
 from analytics_pipeline.lib.lanes import Lane, Request
 from analytics_pipeline.reconcile import reconcile
 from analytics_pipeline.stores import periods as period_store
+from analytics_pipeline.stores.periods import DirtyPeriod
 from eventmill import warehouse
 from eventmill.lake import LogTruncatedError
 from eventmill.settings import Settings
@@ -49,7 +50,7 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
                 version = engine.refresher().snapshot().version
             if (silent_until := asyncio.run(commits.silence_until(settings))) is not None:
                 period_store.note_progress(connection, version, silent_until, now)
-            requests = lanes.plan(period_store.dirty(connection), now)
+            requests = lanes.plan(_with_partition(context, settings, period_store.dirty(connection)), now)
         return dg.SensorResult(
             run_requests=[_run_request(request, now) for request in _launchable(context, requests)],
             cursor=str(version),
@@ -57,6 +58,23 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
         )
 
     return [lake_commits]
+
+
+def _with_partition(
+    context: dg.SensorEvaluationContext, settings: Settings, dirty: list[DirtyPeriod]
+) -> list[DirtyPeriod]:
+    """Dirty periods that have a partition: a later EVENTMILL_HISTORY_START must not stop the others."""
+    start = datetime.combine(settings.history_start, time(), tzinfo=UTC)
+    found = [
+        period
+        for period in dirty
+        if (period.start >= start if period.grain == "hour" else period.local_date >= settings.history_start)
+    ]
+    if len(found) < len(dirty):
+        context.log.warning(
+            "%d dirty periods lie before EVENTMILL_HISTORY_START=%s and wait.", len(dirty) - len(found), start.date()
+        )
+    return found
 
 
 def _launchable(context: dg.SensorEvaluationContext, requests: list[Request]) -> list[Request]:

@@ -115,8 +115,14 @@ def test_what_is_exactly_as_old_as_retention_is_taken() -> None:
 
 
 def test_retention_zero_keeps_for_ever() -> None:
-    old = LEAST | {"timestamp": "1999-01-01T00:00:00Z"}
+    old = LEAST | {"timestamp": "2025-02-01T00:00:00Z"}
     assert stored(old, context(app=AppRules("shop", 0))).event_date == date(1999, 1, 1)
+
+
+def test_an_app_that_keeps_events_for_ever_has_no_partition_before_history_either() -> None:
+    old = LEAST | {"timestamp": (HISTORY_START - timedelta(seconds=1)).isoformat()}
+    for_ever = AppRules("shop", retention_days=0)
+    assert rejected(old, context(app=for_ever)).reason is Reason.BEFORE_HISTORY_START
 
 
 def test_history_may_be_older_than_retention() -> None:
