@@ -41,6 +41,12 @@ def test_an_open_day_without_an_open_hour_asks_for_the_running_hour() -> None:
     assert (request.lane, request.first, request.last) == ("open", hour(2026, 5, 12, 14), hour(2026, 5, 12, 14))
 
 
+def test_an_hour_that_has_not_begun_is_asked_for_by_the_running_one() -> None:
+    """Clients whose clocks are ahead fill it, but it has no partition yet."""
+    (request,) = lanes.plan([Dirty(hour(2026, 5, 12, 14)), Dirty(hour(2026, 5, 12, 15))], NOW)
+    assert (request.first, request.last) == (hour(2026, 5, 12, 14), hour(2026, 5, 12, 14))
+
+
 def test_closed_hours_near_each_other_are_one_range() -> None:
     dirty = [Dirty(hour(2026, 5, 10, number), wanted_version=number) for number in (3, 4, 8)]
     assert lanes.plan(dirty, NOW) == [
