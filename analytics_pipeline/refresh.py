@@ -1,8 +1,9 @@
 """Brings periods of the rollups up to the lake: the one path that sensor, schedules, backfills and people share."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,9 +19,11 @@ from analytics_pipeline.stores import periods as period_store
 from analytics_pipeline.stores import rollups
 from analytics_pipeline.stores.rollups import RollupTable
 from eventmill import warehouse
+from eventmill.errors import EventmillError
 from eventmill.lake import EVENTS, LakeTable, Snapshot, lake_directory
 from eventmill.settings import Settings
 
+log = logging.getLogger(__name__)
 OPEN_STATE_FILE = "open_periods.duckdb"
 # Two runs must not write the same key sets; any constant will do.
 _OPEN_STATE_LOCK = 0x6F_70_65_6E
@@ -29,6 +32,10 @@ _AHEAD = timedelta(hours=1)
 
 Connect = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 Engine = Callable[[duckdb.DuckDBPyConnection, Snapshot, Sequence[Period]], pa.Table]
+
+
+class StalePeriodsError(EventmillError):
+    """An app was deleted or got another time zone while its periods were computed: begin again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,34 +103,42 @@ class Refresher:
             due = [period for period in periods if (versions.get(key_of(period)) or 0) <= snapshot.version]
             if not due:
                 return Refreshed(snapshot.version)
+            now = self.clock()
             rows = engine(duck, snapshot, due)
-            return self._write(connection, table, rows, due, due, snapshot)
+            return self._write(connection, table, rows, due, due, snapshot, now)
 
     def refresh_open(self) -> Refreshed:
         """Bring all open hours and days of all apps up to date, at the cost of what is new."""
+        path = self.settings.state_dir / OPEN_STATE_FILE
+        path.parent.mkdir(parents=True, exist_ok=True)
         with self._warehouse() as connection, _session_lock(connection, _OPEN_STATE_LOCK):
-            periods = self.open_periods(connection)
-            connection.commit()
-            if not periods:
-                return Refreshed(self.snapshot().version)
-            path = self.settings.state_dir / OPEN_STATE_FILE
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with self.connect_to(path) as duck:
-                return self._refresh_open(connection, duck, periods)
+            try:
+                return self._refresh_open(connection, path)
+            except duckdb.Error:
+                # A power cut may have torn it, an older version may have made other tables; the lake has it all.
+                log.warning("The key sets of open periods start anew.", exc_info=True)
+            for file in (path, path.with_name(f"{path.name}.wal")):
+                file.unlink(missing_ok=True)
+            return self._refresh_open(connection, path)
 
-    def _refresh_open(
-        self, connection: psycopg.Connection, duck: duckdb.DuckDBPyConnection, periods: Sequence[Period]
-    ) -> Refreshed:
-        duck.begin()
-        with connection.transaction():
-            period_store.lock(connection, rollups.METRIC.name, periods)
-            snapshot = self.snapshot()
-            versions = period_store.computed_versions(connection, rollups.METRIC.name, periods)
-            found = OpenState(duck).refresh(snapshot, periods, versions)
-            result = self._write(connection, rollups.METRIC, found.rows, periods, found.whole, snapshot, found.new_rows)
-        # Postgres first: a state that is behind it only does the same work again.
-        duck.commit()
-        return result
+    def _refresh_open(self, connection: psycopg.Connection, path: Path) -> Refreshed:
+        # Before the periods are chosen: none of them is noted as closed without an exact computation.
+        now = self.clock()
+        periods = self.open_periods(connection)
+        connection.commit()
+        if not periods:
+            return Refreshed(self.snapshot().version)
+        with self.connect_to(path) as duck:
+            duck.begin()
+            with connection.transaction():
+                period_store.lock(connection, rollups.METRIC.name, periods)
+                snapshot = self.snapshot()
+                versions = period_store.computed_versions(connection, rollups.METRIC.name, periods)
+                found = OpenState(duck).refresh(snapshot, periods, versions)
+                result = self._write(connection, rollups.METRIC, found.rows, periods, found.whole, snapshot, now)
+            # Postgres first: a state that is behind it only does the same work again.
+            duck.commit()
+        return replace(result, new_rows=found.new_rows)
 
     def _write(
         self,
@@ -133,15 +148,17 @@ class Refresher:
         periods: Sequence[Period],
         whole: Sequence[Period],
         snapshot: Snapshot,
-        new_rows: int = 0,
+        now: datetime,
     ) -> Refreshed:
-        now = self.clock()
+        zones = period_store.zones(connection, hold=True)
+        if not all(period.app_id in zones and calendar.is_in(period, zones[period.app_id]) for period in periods):
+            raise StalePeriodsError("An app was deleted or got another time zone while its periods were computed.")
         written = rollups.write(connection, table, rows, whole, now)
         period_store.add_missing(connection, table.name, _present(table, rows, periods), snapshot.version)
         period_store.mark_computed(
             connection, table.name, periods, snapshot.version, duckdb_sql.definition_version(), now
         )
-        return Refreshed(snapshot.version, periods, written.changed, written.deleted, new_rows)
+        return Refreshed(snapshot.version, periods, written.changed, written.deleted)
 
     def open_periods(self, connection: psycopg.Connection) -> list[Period]:
         """Hours and days into which events that arrive now can fall on time."""

@@ -1,5 +1,6 @@
 """Resources of the code location."""
 
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -19,8 +20,12 @@ class LakeEngine(dg.ConfigurableResource):
         """The one path that brings rollups up to date."""
         return Refresher(load_settings(), self.memory.get_connection, self._file)
 
+    @contextmanager
     def _file(self, path: Path):
-        return DuckDBResource(database=str(path), connection_config=self.memory.connection_config).get_connection()
+        resource = DuckDBResource(database=str(path), connection_config=self.memory.connection_config)
+        # Dagster's resource leaves the file open after an error.
+        with resource.get_connection() as connection, closing(connection):
+            yield connection
 
 
 def lake_engine(settings: Settings) -> LakeEngine:

@@ -55,6 +55,13 @@ def days_meeting(app_id: str, zone: ZoneInfo, start: datetime, end: datetime) ->
         local += timedelta(days=1)
 
 
+def is_in(period: Period, zone: ZoneInfo) -> bool:
+    """Whether `period` is one of the zone's hours or days."""
+    if period.grain == "day":
+        return period == day(period.app_id, zone, period.local_date)
+    return period == _hour_with(period.app_id, zone, period.start)
+
+
 def day(app_id: str, zone: ZoneInfo, local_date: date) -> Period:
     """The calendar day: 23 to 25 hours long where the clocks change."""
     start, end = _midnight(zone, local_date), _midnight(zone, local_date + timedelta(days=1))

@@ -33,9 +33,10 @@ class DirtyPeriod:
         return now < self.end + CLOSING_DELAY
 
 
-def zones(connection: psycopg.Connection) -> dict[str, ZoneInfo]:
-    """Time zone of every app that is not being deleted."""
-    rows = connection.execute("select app_id, time_zone from control.app where deleted_at is null").fetchall()
+def zones(connection: psycopg.Connection, *, hold: bool = False) -> dict[str, ZoneInfo]:
+    """Time zone of every app that is not being deleted; with `hold` nobody changes one until the transaction ends."""
+    query = "select app_id, time_zone from control.app where deleted_at is null"
+    rows = connection.execute(f"{query} for share" if hold else query).fetchall()
     return {app_id: ZoneInfo(name) for app_id, name in rows}
 
 
@@ -125,10 +126,13 @@ def dirty(connection: psycopg.Connection) -> list[DirtyPeriod]:
 
 
 def lock(connection: psycopg.Connection, table_name: str, periods: Sequence[Period]) -> None:
-    """Keep others from refreshing `periods` until the transaction ends; taken in one order, so nobody deadlocks."""
+    """Keep others from refreshing `periods` until the transaction ends; taken in one order, so nobody deadlocks.
+
+    A run takes all apps, so a lock per start does, and Postgres has room for few thousand.
+    """
     connection.execute(
         "select pg_advisory_xact_lock(key) from (select distinct"
-        " hashtextextended(concat_ws('|', %s::text, app_id, grain, period_start), 0) as key from "
+        " hashtextextended(concat_ws('|', %s::text, grain, period_start), 0) as key from "
         f"{_SCOPE} order by 1) as keys",
         [table_name, *scope_of(periods)],
     )

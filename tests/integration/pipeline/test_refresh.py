@@ -1,13 +1,15 @@
 """Rollups equal an independent recomputation, however and in whatever order their events arrive."""
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 
 import psycopg
 import pytest
 
-from analytics_pipeline.refresh import OPEN_STATE_FILE, Refresher
+from analytics_pipeline.refresh import OPEN_STATE_FILE, Refresher, StalePeriodsError
 from analytics_pipeline.stores import periods as period_store
+from eventmill.control import apps
 from eventmill.settings import Settings
 from tests import oracle
 from tests.lake_of import NOW, ZONES, Clock, HandMadeLake, some_events
@@ -86,6 +88,50 @@ def test_a_lost_state_is_rebuilt(
     (settings.state_dir / OPEN_STATE_FILE).unlink()
     refresher.refresh_open()
     assert stored(connection) == before
+
+
+def test_a_broken_state_is_rebuilt(
+    lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection, settings: Settings
+) -> None:
+    lake.append(some_events(random.Random(2), 200, NOW - timedelta(minutes=15), NOW))
+    refresher.refresh_open()
+    before = stored(connection)
+    (settings.state_dir / OPEN_STATE_FILE).write_bytes(b"what a full disk left")
+    refresher.refresh_open()
+    assert stored(connection) == before
+
+
+def test_a_state_whose_tables_an_older_version_made_is_rebuilt(
+    lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection, settings: Settings
+) -> None:
+    with refresher.connect_to(settings.state_dir / OPEN_STATE_FILE) as duck:
+        duck.execute("create table cut_key (cut_id ubigint)")
+    lake.append(some_events(random.Random(2), 200, NOW - timedelta(minutes=15), NOW))
+    refresher.refresh_open()
+    assert stored(connection) != {}
+
+
+def test_a_refresh_writes_nothing_of_an_app_whose_time_zone_has_changed_meanwhile(
+    lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection, clock: Clock
+) -> None:
+    lake.append(some_events(random.Random(8), 200, NOW - timedelta(hours=3), NOW))
+    clock.now = NOW + timedelta(days=2)
+    days = refresher.days(NOW, NOW)
+    apps.update_app(connection, "peak", time_zone="Asia/Tehran")
+    with pytest.raises(StalePeriodsError):
+        refresher.refresh(days)
+    assert stored(connection) == {}
+
+
+def test_locks_do_not_grow_with_the_number_of_apps(
+    lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection
+) -> None:
+    hours = refresher.hours(NOW, NOW + timedelta(hours=1))
+    many = [replace(hour, app_id=f"{hour.app_id}-{number}") for hour in hours for number in range(50)]
+    with connection.transaction():
+        period_store.lock(connection, "metric", many)
+        held = connection.execute("select count(*) from pg_locks where locktype = 'advisory'").fetchone()
+    assert held == (2,)
 
 
 def test_deleted_rows_come_back_once_their_period_is_distrusted(
