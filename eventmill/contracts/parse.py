@@ -25,7 +25,10 @@ FIELDS = frozenset(Event.__struct_fields__)
 _EVENT = msgspec.json.Decoder(Event)
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _NULL = Raw(b"null")
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+# Raw values are skipped, not read: the bytes of a key inside them show only when that value is decoded itself.
+_BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+# Possessive, and a string may lack its end: one pass whatever the bytes, where backtracking would take seconds.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _STEP = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
 
 
@@ -60,8 +63,12 @@ def parse_event(raw: bytes) -> Event:
         return _EVENT.decode(raw)
     except msgspec.ValidationError:
         return _parse_with_aliases(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RejectedError(Reason.MALFORMED_JSON, "$", f"not valid JSON: {error}") from None
+    except _BROKEN as error:
+        raise _malformed("$", error) from None
+
+
+def _malformed(path: str, error: Exception) -> RejectedError:
+    return RejectedError(Reason.MALFORMED_JSON, path, f"not valid JSON: {error}")
 
 
 def _parse_with_aliases(raw: bytes) -> Event:
@@ -69,15 +76,15 @@ def _parse_with_aliases(raw: bytes) -> Event:
         given = _FIELDS.decode(raw)
     except msgspec.ValidationError:
         raise RejectedError(Reason.NOT_AN_OBJECT, "$", "an event is a JSON object") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RejectedError(Reason.MALFORMED_JSON, "$", f"not valid JSON: {error}") from None
+    except _BROKEN as error:
+        raise _malformed("$", error) from None
     known, names = _apply_aliases(given)
     try:
         return _EVENT.decode(_object(known))
     except msgspec.ValidationError as error:
         raise _explain(str(error), names) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RejectedError(Reason.MALFORMED_JSON, "$", f"not valid JSON: {error}") from None
+    except _BROKEN as error:
+        raise _malformed("$", error) from None
 
 
 def _apply_aliases(given: dict[str, Raw]) -> tuple[dict[str, Raw], dict[str, str]]:
@@ -108,6 +115,8 @@ def _apply_nested_aliases(unknown: dict[str, Raw], known: dict[str, Raw], names:
         metadata = _FIELDS.decode(unknown["_metadata"])
     except msgspec.ValidationError:
         raise RejectedError(Reason.WRONG_TYPE, "$._metadata", "_metadata is a JSON object") from None
+    except _BROKEN as error:
+        raise _malformed("$._metadata", error) from None
     for name, target in NESTED_ALIASES.items():
         if name in metadata and target not in known:
             known[target] = metadata[name]
@@ -128,6 +137,8 @@ def _merge_properties(properties: Raw | None, unknown: dict[str, Raw]) -> Raw:
         own = _FIELDS.decode(properties)
     except msgspec.ValidationError:
         return properties  # not an object: the check of the whole event names the field
+    except _BROKEN as error:
+        raise _malformed("$.properties", error) from None
     clashing = {name: value for name, value in unknown.items() if name in own}
     merged = own | {name: value for name, value in unknown.items() if name not in own}
     if clashing:

@@ -55,6 +55,8 @@ REJECTIONS: list[tuple[Any, Reason, str]] = [
     (b"", Reason.MALFORMED_JSON, "$"),
     (b'{"event_type":"a","user_id":"\xff"}', Reason.MALFORMED_JSON, "$"),
     (b'{"event_type":"a","user_id":"u","other":"\xff"}', Reason.MALFORMED_JSON, "$.properties"),
+    (b'{"event_type":"a","user_id":"u","other":1,"properties":{"\xff":1}}', Reason.MALFORMED_JSON, "$.properties"),
+    (b'{"event_type":"a","user_id":"u","_metadata":{"\xff":1}}', Reason.MALFORMED_JSON, "$._metadata"),
     (b"[1]", Reason.NOT_AN_OBJECT, "$"),
     (b"null", Reason.NOT_AN_OBJECT, "$"),
     (LEAST | {"properties": [1]}, Reason.NOT_AN_OBJECT, "$.properties"),
@@ -139,6 +141,10 @@ def test_an_event_of_the_limits_size_is_taken(size: int) -> None:
 
 def test_sixteen_levels_are_taken() -> None:
     assert stored(LEAST | {"properties": msgspec.Raw(b'{"a":' * 15 + b"1" + b"}" * 15)})
+
+
+def test_a_string_without_its_end_hides_what_follows() -> None:
+    assert nesting(b'[["[' + rb"\"[" * 1_000) == 2
 
 
 def test_brackets_in_strings_are_no_levels() -> None:
