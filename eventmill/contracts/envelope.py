@@ -15,7 +15,8 @@ from eventmill.contracts.decode import EnvelopeContext
 _ARRAY = msgspec.json.Decoder(list[Raw])
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _DEFAULTS = msgspec.json.Decoder(dict[str, str | bool])
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+# Possessive, and a string may lack its end: one pass whatever the bytes, where backtracking would take hours.
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},]', re.DOTALL)
 _STEP = {b"{": 1, b"[": 1, b"}": -1, b"]": -1}
 _WRAPPED_PREFIX = b'{"$raw":"'
 
@@ -124,12 +125,14 @@ def encode_headers(context: EnvelopeContext, message_id: str) -> dict[str, str]:
 def decode_headers(subject: str, headers: Mapping[str, str] | None, published_at: datetime) -> EnvelopeContext:
     """Context of a message. Without headers (direct NATS) `received_at` is the broker's own timestamp.
 
-    Raises EnvelopeError where a header does not have its form.
+    No envelope was received after the broker stored it: a header that says so, by a wrong clock or on purpose, would
+    put events into periods that are still to come. Raises EnvelopeError where a header does not have its form.
     """
     given = headers or {}
+    stored_at = published_at.astimezone(UTC)
     return EnvelopeContext(
         app_id=subjects.app_of(subject),
-        received_at=_instant(given.get(subjects.HEADER_RECEIVED_AT)) or published_at.astimezone(UTC),
+        received_at=min(_instant(given.get(subjects.HEADER_RECEIVED_AT)) or stored_at, stored_at),
         history=given.get(subjects.HEADER_HISTORY, "").lower() == "true",
         defaults=_defaults(given),
     )

@@ -57,6 +57,12 @@ def test_a_broken_array_gives_its_good_events_nevertheless(body: bytes, events: 
     assert split_body(body) == events
 
 
+def test_half_a_megabyte_of_a_string_without_its_end_takes_one_pass() -> None:
+    # With a regex that backtracks this would take hours: that it ends at all is the test.
+    endless = b'"' + rb"\"" * 250_000
+    assert split_body(b"[" + A + b"," + endless) == [A, endless]
+
+
 @given(st.lists(objects, min_size=1, max_size=6))
 def test_an_array_and_its_ndjson_hold_the_same_events(values: list[object]) -> None:
     lines = [msgspec.json.encode(value) for value in values]
@@ -112,6 +118,12 @@ def test_headers_carry_the_context(*, history: bool, offset_hours: int, defaults
 
 def test_without_headers_the_brokers_time_counts() -> None:
     assert decode_headers("events.shop", None, NOON) == EnvelopeContext("shop", NOON)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(seconds=2), timedelta(days=365 * 7_000)])
+def test_no_envelope_was_received_after_the_broker_stored_it(ahead: timedelta) -> None:
+    headers = {"Em-Received-At": (NOON + ahead).isoformat()}
+    assert decode_headers("events.shop", headers, NOON).received_at == NOON
 
 
 def test_the_alias_header_names_the_schema_version() -> None:
