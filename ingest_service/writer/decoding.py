@@ -9,8 +9,9 @@ import msgspec
 import structlog
 
 from eventmill.contracts.decode import AppRules, DecodeContext, EnvelopeContext, Rejected, decode_event
-from eventmill.contracts.envelope import decode_headers, split_body, unwrap
+from eventmill.contracts.envelope import EnvelopeError, decode_headers, split_body, unwrap
 from eventmill.contracts.event import StoredEvent
+from eventmill.contracts.limits import MAX_REQUEST_EVENTS
 from eventmill.contracts.reasons import Reason
 from eventmill.contracts.subjects import app_of
 from ingest_service.writer.attempts import AttemptFile
@@ -86,8 +87,12 @@ class EnvelopeDecoder:
 
 
 def decode_envelope(envelope: Envelope, rules: AppRules | None, history_start: datetime) -> DecodedEnvelope:
-    """Decode every event of an envelope. Raises EnvelopeError where its headers are not of the contract's form."""
+    """Decode every event of an envelope. Raises EnvelopeError where headers or size are not of the contract's form."""
     context = decode_headers(envelope.subject, envelope.headers, envelope.published_at)
+    lines = split_body(envelope.body)
+    # Row numbers beyond it would collide in the order that decides which copy of a duplicate counts.
+    if len(lines) > MAX_REQUEST_EVENTS:
+        raise EnvelopeError(f"an envelope holds at most {MAX_REQUEST_EVENTS:,} events, this one {len(lines):,}")
     decoded = DecodedEnvelope(
         envelope.sequence,
         envelope.published_at,
@@ -100,7 +105,7 @@ def decode_envelope(envelope: Envelope, rules: AppRules | None, history_start: d
         missing=envelope.missing,
     )
     decode_context = DecodeContext(rules, context, history_start)
-    for row, line in enumerate(split_body(envelope.body)):
+    for row, line in enumerate(lines):
         result = decode_event(unwrap(line), decode_context)
         if isinstance(result, Rejected):
             decoded.rejected.append(result)

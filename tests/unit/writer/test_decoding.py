@@ -54,6 +54,16 @@ async def test_the_third_failure_quarantines_the_envelope_whole(attempts: Attemp
     assert '{"x":"y"}' in rejected.message
 
 
+async def test_an_envelope_of_too_many_events_is_quarantined_whole(attempts: AttemptFile) -> None:
+    decoder = decoder_of(attempts, Faulty(0))
+    for count, events, rejected in [(2_500, 2_500, 0), (2_501, 0, 1)]:
+        body = b"\n".join([ENVELOPE.body] * count)
+        decoded = await decoder.decode(Envelope(count, "events.shop", {}, body, RECEIVED_AT), 0.0)
+        assert (len(decoded.events), len(decoded.rejected)) == (events, rejected)
+    assert decoded.rejected[0].raw == body
+    assert "at most 2,500 events" in decoded.rejected[0].message
+
+
 async def test_attempts_before_a_restart_count(attempts: AttemptFile) -> None:
     attempts.count(5)
     attempts.count(5)
