@@ -54,7 +54,8 @@ def delete_old_log(table: Path, keep: timedelta = KEEP_LOG) -> int:
     directory = table / delta_log.LOG_DIRECTORY
     entries = [(int(found[1]), path) for path in directory.iterdir() if (found := _ENTRY.fullmatch(path.name))]
     checkpoints = [version for version, path in entries if path.suffix == ".parquet" and path.stat().st_mtime < oldest]
-    superfluous = [path for version, path in entries if version < max(checkpoints, default=0)]
+    # Oldest first: cut off in the middle, it leaves no hole, which the next start would have to refuse.
+    superfluous = [path for version, path in sorted(entries) if version < max(checkpoints, default=0)]
     for path in superfluous:
         path.unlink()
     return len(superfluous)

@@ -27,7 +27,11 @@ def _files_beyond(quarantine: TableHead, transaction_id: str, after: int) -> lis
     """Files that commits of the transaction added after it had the version `after`, latest commit first."""
     paths: list[str] = []
     for version in range(quarantine.version, -1, -1):
-        actions = delta_log.read(quarantine.table.directory, version)
+        try:
+            actions = delta_log.read(quarantine.table.directory, version)
+        except FileNotFoundError:
+            # Log clean-up keeps two days; what the cursor has not reached was committed seconds before the crash.
+            return paths
         transactions = [action["txn"] for action in actions if "txn" in action]
         for transaction in transactions:
             if transaction["appId"] != transaction_id:

@@ -11,6 +11,7 @@ from eventmill import delta_log
 from ingest_service.writer import cleanup
 from ingest_service.writer.compact import compact, maintain, write_checkpoint
 from ingest_service.writer.compaction import MergeLimits, list_files, merge
+from ingest_service.writer.torn_log import repair_log
 from tests.lake_writer_bench import Lake, batch
 
 pytestmark = pytest.mark.integration
@@ -115,3 +116,23 @@ def test_old_log_entries_go_once_a_checkpoint_stands_for_them(lake: Lake) -> Non
     assert not (log / f"{3:020d}.json").exists()
     assert lake.rows().num_rows == 18
     assert lake.writer().sequence == 6
+
+
+def test_a_clean_up_cut_off_in_the_middle_leaves_no_hole(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(lake, 6)
+    write_checkpoint(lake.table())
+    deleted: list[str] = []
+    unlink = Path.unlink
+
+    def killed_after_two(path: Path) -> None:
+        if len(deleted) == 2:
+            raise KeyboardInterrupt
+        deleted.append(path.name)
+        unlink(path)
+
+    monkeypatch.setattr(Path, "unlink", killed_after_two)
+    with pytest.raises(KeyboardInterrupt):
+        cleanup.delete_old_log(lake.table().directory, keep=timedelta())
+    monkeypatch.undo()
+    assert deleted == [f"{version:020d}.json" for version in (0, 1)]
+    assert repair_log(lake.table()) == 0

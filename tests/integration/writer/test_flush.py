@@ -13,6 +13,7 @@ from eventmill.delta_log import Commit
 from eventmill.errors import LakeError
 from eventmill.lake import QUARANTINE
 from ingest_service.writer.buffer import Batch
+from ingest_service.writer.compact import write_checkpoint
 from tests.lake_writer_bench import SHOP, Lake, batch, envelope, lines
 
 pytestmark = pytest.mark.integration
@@ -79,6 +80,19 @@ def test_what_was_quarantined_before_a_crash_stays_there_though_its_app_exists_n
     lake.writer().write(one(is_known=True))
     assert lake.event_ids() == ids(1, 1)
     assert lake.event_ids(QUARANTINE) == ids(2, 2)
+
+
+def test_a_crash_between_the_commits_is_mended_though_clean_up_took_the_older_log(lake: Lake) -> None:
+    lake.writer().write(batch(1, 1))
+    writer = lake.writer()
+    writer.reach = crash_before("events")
+    with pytest.raises(CrashError):
+        writer.write(Batch(1, 2, [envelope(2, [*lines(2), b"bad"])]))
+    write_checkpoint(lake.table(QUARANTINE))
+    delta_log.log_path(lake.table(QUARANTINE).directory, 0).unlink()
+    lake.writer().write(Batch(1, 2, [envelope(2, [*lines(2), b"bad"])]))
+    assert lake.event_ids() == ids(1, 2)
+    assert lake.rows(QUARANTINE)["raw"].to_pylist() == [b"bad"]
 
 
 def test_two_writers_fence_each_other(lake: Lake) -> None:
