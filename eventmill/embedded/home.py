@@ -30,7 +30,7 @@ def prepare(settings: Settings) -> None:
         for folder in FOLDERS:
             (settings.home / folder).mkdir(exist_ok=True, mode=0o700)
         content = {"layout": LAYOUT, "eventmill": eventmill.__version__}
-        (settings.home / "version").write_text(json.dumps(content) + "\n", encoding="utf-8")
+        _replace(settings.home / "version", json.dumps(content) + "\n")
     except OSError as error:
         raise EventmillError(
             f"{settings.home} cannot be written: {error.strerror}.", "Set EVENTMILL_HOME to a directory of yours."
@@ -45,7 +45,7 @@ def keep_history_start(settings: Settings) -> Settings:
     """
     path = settings.home / "history-start"
     if "history_start" in settings.model_fields_set or not path.exists():
-        path.write_text(f"{settings.history_start}\n", encoding="ascii")
+        _replace(path, f"{settings.history_start}\n")
         return settings
     text = path.read_text(encoding="ascii").strip()
     try:
@@ -54,6 +54,13 @@ def keep_history_start(settings: Settings) -> Settings:
         raise EventmillError(
             f"{path} does not hold a date: {text[:50]!r}.", "Set EVENTMILL_HISTORY_START, which replaces the file."
         ) from error
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file in one step: cut off by a full disk, it would refuse every later start."""
+    unfinished = path.with_name(f"{path.name}.new")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)
 
 
 def check_version(home: Path) -> None:

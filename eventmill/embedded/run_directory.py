@@ -81,10 +81,11 @@ class RunDirectory:
         """The last saved state, an empty one before the first start."""
         try:
             content: dict[str, Any] = json.loads((self.path / "state.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            processes = {name: Status(**status) for name, status in content["processes"].items()}
+            return RunState(content["supervisor_pid"], processes)
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            # Emptied by a power cut, or of another version: left-overs are found by their mark as well.
             return RunState()
-        processes = {name: Status(**status) for name, status in content["processes"].items()}
-        return RunState(content["supervisor_pid"], processes)
 
     @staticmethod
     def _pid_in(lock: int) -> str:

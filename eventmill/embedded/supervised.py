@@ -155,6 +155,9 @@ class Supervised:
         with contextlib.suppress(psutil.NoSuchProcess):
             self.status.started_at = psutil.Process(self.child.pid).create_time()
         self._enter("starting")
+        if self.stopping.is_set():
+            # Told to stop while it was being forked, when `stop` had no child to tell: it has done nothing yet.
+            self.kill()
 
     async def _await_ready(self, exited: "asyncio.Task[int]") -> None:
         deadline = time.monotonic() + self.process.start_timeout_seconds

@@ -1,5 +1,6 @@
 """What `eventmill up` refuses, and that each complaint says what to do."""
 
+import errno
 import importlib.util
 import json
 import os
@@ -83,6 +84,20 @@ def test_a_home_of_this_version_is_taken_up_again(own_settings: Settings) -> Non
     home.prepare(own_settings)
     assert home.written_by(own_settings.home) == (home.LAYOUT, eventmill.__version__)
     assert (own_settings.home / "secrets").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_start_on_a_full_disk_spoils_no_later_start(own_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.prepare(own_settings)
+
+    def write_half(path: Path, _text: str, **_options: str) -> None:
+        path.open("w").close()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", write_half)
+    with pytest.raises(EventmillError, match="No space left"):
+        home.prepare(own_settings)
+    monkeypatch.undo()
+    home.prepare(own_settings)
 
 
 def test_history_starts_where_it_did_at_the_first_start(own_settings: Settings) -> None:

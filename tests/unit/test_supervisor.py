@@ -18,8 +18,8 @@ import pytest
 from eventmill.embedded.leftovers import end_leftovers
 from eventmill.embedded.logs import rotate, tail
 from eventmill.embedded.run_directory import RunDirectory, RunState, Status
-from eventmill.embedded.supervised import Process, backoff_seconds
-from eventmill.embedded.supervisor import Supervisor
+from eventmill.embedded.supervised import Process, Supervised, backoff_seconds
+from eventmill.embedded.supervisor import Supervisor, ignore_report
 from eventmill.errors import EventmillError
 
 SLEEP = "import time; print('up', flush=True); time.sleep(600)"
@@ -205,6 +205,20 @@ async def test_asked_twice_it_ends_a_stubborn_process_by_force(tmp_path: Path) -
     assert watched.status("stubborn").last_exit_code == -signal.SIGKILL
 
 
+async def test_a_process_told_to_stop_while_it_is_forked_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fork = asyncio.create_subprocess_exec
+    late = Supervised(program("late", SLEEP), tmp_path / "late.log", os.environ, ignore_report)
+
+    async def fork_slowly(*command: str, **options: object) -> asyncio.subprocess.Process:
+        child = await fork(*command, **options)  # type: ignore[arg-type]
+        await late.stop()
+        return child
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", fork_slowly)
+    await late.run()
+    assert (late.status.phase, late.status.pid) == ("stopped", None)
+
+
 async def test_two_supervisors_on_one_home_refuse_clearly(tmp_path: Path) -> None:
     watched = Watched(tmp_path, [program("only", SLEEP)])
     await watched.supervisor.wait_ready(["only"])
@@ -280,3 +294,9 @@ def test_the_state_file_is_plain_json(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "state.json").read_text())
     assert content["processes"]["nats"]["phase"] == "ready"
     assert directory.load().processes["nats"].pid == 8
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"supervisor_pid": 1}', '{"processes": {"nats": {"new": 1}}}'])
+def test_a_state_file_that_a_power_cut_or_another_version_left_stops_no_start(tmp_path: Path, content: str) -> None:
+    (tmp_path / "state.json").write_text(content)
+    assert RunDirectory(tmp_path).load() == RunState()
