@@ -46,7 +46,7 @@ def services(settings: Settings) -> list[Process]:
     local = local_host(settings)
     ready = {
         "gateway": f"http://{local}:{settings.ingest_port}/health/ready",
-        "writer": f"http://127.0.0.1:{settings.writer_port}/health/ready",
+        "writer": f"http://{local}:{settings.writer_port}/health/ready",
         "query": f"http://{local}:{settings.http_port}/health/ready",
     }
     modules = {"gateway": "ingest_service.gateway", "writer": "ingest_service.writer", "query": "query_service"}
@@ -67,7 +67,8 @@ def dagster(settings: Settings) -> list[Process]:
         _python("analytics_pipeline.code_server"),
         after=("migrate",),
         is_ready=partial(probes.tcp, "127.0.0.1", settings.dagster_grpc_port),
-        environment=environment,
+        # It runs whatever it is asked to and asks nobody who they are: only Dagster's processes beside it may.
+        environment=lambda: {**environment(), "EVENTMILL_BIND": "127.0.0.1"},
     )
     webserver = Process(
         "dagster-webserver",

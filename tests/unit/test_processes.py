@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from eventmill.embedded import dagster_home
-from eventmill.embedded.processes import embedded_servers, environment, flow, migration, services
+from eventmill.embedded.processes import dagster, embedded_servers, environment, flow, migration, services
 from eventmill.settings import Settings
 
 EXTERNAL = {"nats_url": "nats://broker.example:4222", "database_url": "postgresql://u:p@db.example/eventmill"}
@@ -26,6 +26,12 @@ def test_the_migration_waits_for_the_embedded_servers_and_the_services_for_the_m
 def test_services_do_not_wait_for_dagster(tmp_path: Path) -> None:
     names = {name for one in services(Settings(home=tmp_path)) for name in one.after}
     assert not any(name.startswith("dagster") for name in names)
+
+
+def test_the_code_server_which_runs_what_it_is_asked_to_listens_on_this_machine_alone() -> None:
+    settings = Settings(bind="0.0.0.0", **EXTERNAL)
+    (code,) = [one for one in dagster(settings) if one.name == "dagster-code"]
+    assert (environment(settings, {}) | code.environment())["EVENTMILL_BIND"] == "127.0.0.1"
 
 
 def test_the_demo_can_be_turned_off(tmp_path: Path) -> None:
