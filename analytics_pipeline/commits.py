@@ -13,27 +13,38 @@ from analytics_pipeline.lib.calendar import Period
 from analytics_pipeline.stores import periods as period_store
 from eventmill import lake, stream
 from eventmill.errors import NotReadyError
-from eventmill.lake import EVENTS, CommitNote, LakeTable, TouchedHour
+from eventmill.lake import EVENTS, LakeTable, TouchedHour
 from eventmill.settings import Settings
 
 HOUR = timedelta(hours=1)
+# What a sensor that was away reads at once: a tick has a minute.
+MAX_COMMITS = 50_000
 
 
-def notice(settings: Settings, connection: psycopg.Connection, since_version: int, now: datetime) -> int:
+def notice(
+    settings: Settings,
+    connection: psycopg.Connection,
+    since_version: int,
+    now: datetime,
+    silent_until: datetime | None = None,
+) -> int:
     """Mark what the commits after `since_version` touched, old periods too; returns the version noticed.
 
-    Periods that have closed meanwhile, or whose definition has changed, become dirty as well. Raises
-    LogTruncatedError where log clean-up has passed `since_version`: then `reconcile` finds what is missing.
+    Periods that have closed meanwhile, or whose definition has changed, become dirty as well. `silent_until` is what
+    `silence_until` said before. Raises LogTruncatedError where log clean-up has passed `since_version`: then
+    `reconcile` finds what is missing.
     """
     table = LakeTable(lake.lake_directory(settings), EVENTS)
-    version = table.version()
+    latest = table.version()
+    version = min(latest, since_version + MAX_COMMITS)
     notes = list(table.commits(since_version, version))
-    zones = period_store.zones(connection)
+    told = [note.complete_through for note in notes] + [silent_until if version == latest else None]
     with connection.transaction():
+        zones = period_store.zones(connection, hold=True)
         mark(connection, (hour for note in notes for hour in note.touched), zones, version, now)
         period_store.mark_closing(connection, now)
         period_store.mark_redefined(connection, duckdb_sql.definition_version(), now)
-        period_store.note_progress(connection, version, _complete_through(notes), now)
+        period_store.note_progress(connection, version, max(filter(None, told), default=None), now)
     return version
 
 
@@ -58,14 +69,11 @@ def mark(
     period_store.mark_dirty(connection, "page_session", days, version, now)
 
 
-def _complete_through(notes: list[CommitNote]) -> datetime | None:
-    return max((note.complete_through for note in notes if note.complete_through), default=None)
-
-
 async def silence_until(settings: Settings) -> datetime | None:
     """Instant up to which the lake holds every envelope although nothing arrives; None where that is not so.
 
-    Without it `complete_through` would stand still while no app sends anything.
+    Without it `complete_through` would stand still while no app sends anything. Ask before `notice`: what was
+    committed in between is then marked too.
     """
     asked_at = datetime.now(UTC)
     try:

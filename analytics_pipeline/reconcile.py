@@ -23,14 +23,15 @@ QUARTER = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """Periods with events in the lake, and those of them whose rollup was missing or wrong."""
+    """Periods with events in the lake, those of them whose rollup was missing or wrong, and the lake's version."""
 
     compared: int
     wrong: list[Period]
+    lake_version: int
 
 
 def reconcile(refresher: Refresher) -> Reconciled:
-    """Find the closed periods whose total differs from the lake's, and make them dirty.
+    """Make closed periods dirty whose total differs from the lake's, and open ones computed from an older lake.
 
     Costs one pass over two columns of the lake, and de-duplicates only periods where the plain count differs.
     """
@@ -46,11 +47,28 @@ def reconcile(refresher: Refresher) -> Reconciled:
             if totals.get(_key(period)) != events and not period.is_open(now)
         ]
         wrong = _wrong(duck, snapshot, suspects, totals)
-        period_store.distrust(connection, "metric", wrong, now)
-        days = _without_sessions(connection, [period for period in stored if period.grain == "day"])
-        period_store.distrust(connection, "page_session", days, now)
+        _request(connection, stored, wrong, zones, snapshot.version, now)
         connection.commit()
-    return Reconciled(len(stored), wrong)
+    return Reconciled(len(stored), wrong, snapshot.version)
+
+
+def _request(
+    connection: psycopg.Connection,
+    stored: dict[Period, int],
+    wrong: list[Period],
+    zones: dict[str, ZoneInfo],
+    version: int,
+    now: datetime,
+) -> None:
+    # An app that got another time zone meanwhile has other periods: the next reconciliation looks at these.
+    kept = {app for app, zone in period_store.zones(connection, hold=True).items() if zones.get(app) == zone}
+    lacking = [period for period in wrong if period.app_id in kept]
+    opened = [(period, 0) for period in stored if period.app_id in kept and period.is_open(now)]
+    days = [period for period in stored if period.app_id in kept and period.grain == "day"]
+    period_store.distrust(connection, "metric", lacking, now)
+    period_store.mark_dirty(connection, "metric", opened, version, now)
+    without_sessions = {*_without_sessions(connection, days), *(day for day in lacking if day.grain == "day")}
+    period_store.distrust(connection, "page_session", sorted(without_sessions), now)
 
 
 def _stored_counts(

@@ -23,6 +23,7 @@ from eventmill.settings import Settings
 
 LANE_TAG = "eventmill/lane"
 _WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
+_RUNNING = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 # A request that failed is made again after this long.
 _ATTEMPT_SECONDS = 900
 _MAX_REQUESTS = 20
@@ -43,13 +44,11 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
         since = int(context.cursor or 0)
         with closing(warehouse.connect(settings, autocommit=True)) as connection:
             try:
-                version = commits.notice(settings, connection, since, now)
+                silent_until = asyncio.run(commits.silence_until(settings))
+                version = commits.notice(settings, connection, since, now, silent_until)
             except LogTruncatedError:
                 context.log.warning("Log clean-up has passed the cursor; comparing the whole lake.")
-                reconcile(engine.refresher())
-                version = engine.refresher().snapshot().version
-            if (silent_until := asyncio.run(commits.silence_until(settings))) is not None:
-                period_store.note_progress(connection, version, silent_until, now)
+                version = reconcile(engine.refresher()).lake_version
             requests = lanes.plan(_with_partition(context, settings, period_store.dirty(connection)), now)
         return dg.SensorResult(
             run_requests=[_run_request(request, now) for request in _launchable(context, requests)],
@@ -78,9 +77,13 @@ def _with_partition(
 
 
 def _launchable(context: dg.SensorEvaluationContext, requests: list[Request]) -> list[Request]:
-    """Requests of the lanes in which no run waits: a run that waits will see all that is committed before it starts."""
-    waiting = context.instance.get_runs(dg.RunsFilter(tags={LANE_TAG: list(get_args(Lane))}, statuses=_WAITING))
-    busy = {run.tags[LANE_TAG] for run in waiting}
+    """Requests of the lanes in which no run waits: a run that waits will see all that is committed before it starts.
+
+    A long range becomes clean bit by bit: asking for its rest while it runs would compute that twice.
+    """
+    lane_tags = {LANE_TAG: list(get_args(Lane))}
+    runs = context.instance.get_runs(dg.RunsFilter(tags=lane_tags, statuses=[*_WAITING, *_RUNNING]))
+    busy = {run.tags[LANE_TAG] for run in runs if run.status in _WAITING or run.tags[LANE_TAG] != "open"}
     return [request for request in requests if request.lane not in busy][:_MAX_REQUESTS]
 
 

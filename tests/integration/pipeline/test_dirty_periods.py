@@ -1,6 +1,7 @@
 """Commits make the periods dirty that they touch, however old; reconciliation finds what no commit told."""
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -11,6 +12,7 @@ from analytics_pipeline.lib import lanes
 from analytics_pipeline.reconcile import reconcile
 from analytics_pipeline.refresh import Refresher
 from analytics_pipeline.stores import periods as period_store
+from eventmill.control import apps
 from eventmill.delta_log import log_path
 from eventmill.lake import LogTruncatedError
 from eventmill.settings import Settings
@@ -82,6 +84,70 @@ def test_a_period_that_closes_is_computed_once_more(
     commits.notice(settings, connection, version, clock.now)
     assert dirty(connection) == {("metric", "hour", datetime(2026, 5, 12, 14, tzinfo=UTC))}
     clean(refresher, connection)
+    assert dirty(connection) == set()
+
+
+def test_a_period_lags_behind_since_the_lake_was_looked_at_before(
+    settings: Settings, lake: HandMadeLake, connection: psycopg.Connection
+) -> None:
+    """An event that came in while the sensor was away is missing from the moment it came, not from the next tick."""
+    looked_at = NOW - timedelta(hours=1)
+    version = lake.append([event("e1", OLD, user_id="u")])
+    commits.notice(settings, connection, 0, looked_at)
+    connection.execute("update rollups.lake_progress set complete_through = %s", [looked_at])
+    connection.execute("delete from rollups.periods")
+    lake.append([event("e2", OLD, user_id="u")])
+    commits.notice(settings, connection, version, NOW)
+    assert {period.dirty_since for period in period_store.dirty(connection)} == {looked_at}
+
+
+def test_a_sensor_that_was_away_reads_in_portions_and_claims_nothing_that_it_has_not_read(
+    settings: Settings, lake: HandMadeLake, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commits, "MAX_COMMITS", 1)
+    silent_until = datetime.now(UTC) + timedelta(hours=1)
+    claimed = "select complete_through = %s from rollups.lake_progress"
+    lake.append([event("e1", OLD, user_id="u")])
+    lake.append([event("e2", OLD, user_id="u")])
+    assert commits.notice(settings, connection, 0, NOW, silent_until) == 1
+    assert connection.execute(claimed, [silent_until]).fetchone() == (False,)
+    assert commits.notice(settings, connection, 1, NOW, silent_until) == 2
+    assert connection.execute(claimed, [silent_until]).fetchone() == (True,)
+
+
+def test_reconciliation_asks_for_open_periods_that_were_computed_from_an_older_lake(
+    lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection
+) -> None:
+    version = lake.append([event("e1", NOW, user_id="u")])
+    assert reconcile(refresher).lake_version == version
+    assert ("metric", "hour", NOW.replace(minute=0)) in dirty(connection)
+    refresher.refresh_open()
+    reconcile(refresher)
+    assert {key for key in dirty(connection) if key[0] == "metric"} == set()
+
+
+def test_reconciliation_asks_for_the_sessions_of_a_day_that_was_wrong(
+    settings: Settings, lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection
+) -> None:
+    lake.append([event("e1", OLD, user_id="u")])
+    commits.notice(settings, connection, 0, NOW)
+    clean(refresher, connection)
+    lake.append([event("e2", OLD, user_id="u")])
+    reconcile(refresher)
+    assert ("page_session", "day", OLD.replace(hour=0, minute=0)) in dirty(connection)
+
+
+def test_reconciliation_asks_for_no_period_of_a_time_zone_that_was_left_meanwhile(
+    lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection
+) -> None:
+    """Nobody would ever compute it, and it would stay dirty for good."""
+    lake.append([event("e1", OLD, user_id="u", app_id="peak")])
+
+    def clock() -> datetime:
+        apps.update_app(connection, "peak", time_zone="UTC")
+        return NOW
+
+    reconcile(replace(refresher, clock=clock))
     assert dirty(connection) == set()
 
 
