@@ -62,7 +62,8 @@ class OpenState:
         self._forget({key_of(period) for period in periods}, known)
         old = [period for period in periods if key_of(period) in known]
         new = [period for period in periods if key_of(period) not in known]
-        new_rows = self._add_tail(snapshot, old, since, through) if old else 0
+        # Also where no period is old: the ids of the tail must be known to later copies.
+        new_rows = self._add_tail(snapshot, old, since, through)
         if new:
             self._add_whole(snapshot, new)
         whole = new + [period for period in old if written.get(key_of(period)) != known[key_of(period)][1]]

@@ -12,7 +12,7 @@ from analytics_pipeline.stores import periods as period_store
 from eventmill.control import apps
 from eventmill.settings import Settings
 from tests import oracle
-from tests.lake_of import NOW, ZONES, Clock, HandMadeLake, some_events
+from tests.lake_of import NOW, ZONES, Clock, HandMadeLake, event, some_events
 
 pytestmark = pytest.mark.integration
 
@@ -76,6 +76,25 @@ def test_a_refresh_reads_only_what_is_new(
     refresher.refresh_open()
     lake.append(some_events(rng, 20, NOW - timedelta(minutes=15), NOW))
     assert refresher.refresh_open().new_rows == 20
+
+
+def test_a_copy_is_recognised_after_a_pause_that_closed_every_period(
+    lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection, clock: Clock
+) -> None:
+    connection.execute("delete from control.app where app_id <> 'shop'")
+    clock.now = NOW.replace(hour=22, minute=30)
+    lake.append([event("e1", clock.now, user_id="u")])
+    refresher.refresh_open()
+    before_midnight = NOW.replace(hour=23, minute=10)
+    lake.append([event("e2", before_midnight, received_at=clock.now, user_id="u")])
+    refresher.refresh_open()
+    clock.now = NOW + timedelta(days=1)
+    slow_clock = {"sent_at": before_midnight, "received_at": clock.now - timedelta(minutes=1), "user_id": "u"}
+    for _ in range(2):
+        lake.append([event("e3", before_midnight, **slow_clock)])
+        refresher.refresh_open()
+    counts = "select events from rollups.metric where dimension = 'total' and traffic = 'all' and period_start >= %s"
+    assert connection.execute(counts, [clock.now.date()]).fetchall() == [(1,), (1,)]
 
 
 def test_a_lost_state_is_rebuilt(
