@@ -2,6 +2,7 @@
 --
 -- A session is the client's session_id within the day. Events of the source `server` neither open nor extend one:
 -- they count among its events and against a bounce. A session without a view has no entry page and no bounce.
+-- One whose first view has no page entered on none.
 with
 traffics as (
     select unnest(['all', 'human']) as traffic
@@ -33,7 +34,7 @@ sessions as (
         period_id,
         traffic,
         session_id,
-        arg_min(page_url, (event_time, place)) filter (where is_view and is_client) as entry_page,
+        arg_min_null(page_url, (event_time, place)) filter (where is_view and is_client) as entry_page,
         count(*) filter (where is_view) as views,
         count(*) filter (where not is_view and is_interactive) as other_interactive_events,
         date_diff(
