@@ -41,6 +41,7 @@ def notice(
     told = [note.complete_through for note in notes] + [silent_until if version == latest else None]
     with connection.transaction():
         zones = period_store.zones(connection, hold=True)
+        period_store.alone(connection)
         mark(connection, (hour for note in notes for hour in note.touched), zones, version, now)
         period_store.mark_closing(connection, now)
         period_store.mark_redefined(connection, duckdb_sql.definition_version(), now)

@@ -65,6 +65,7 @@ def _request(
     lacking = [period for period in wrong if period.app_id in kept]
     opened = [(period, 0) for period in stored if period.app_id in kept and period.is_open(now)]
     days = [period for period in stored if period.app_id in kept and period.grain == "day"]
+    period_store.alone(connection)
     period_store.distrust(connection, "metric", lacking, now)
     period_store.mark_dirty(connection, "metric", opened, version, now)
     without_sessions = {*_without_sessions(connection, days), *(day for day in lacking if day.grain == "day")}

@@ -154,6 +154,7 @@ class Refresher:
         if not all(period.app_id in zones and calendar.is_in(period, zones[period.app_id]) for period in periods):
             raise StalePeriodsError("An app was deleted or got another time zone while its periods were computed.")
         written = rollups.write(connection, table, rows, whole, now)
+        period_store.alone(connection)
         period_store.add_missing(connection, table.name, _present(table, rows, periods), snapshot.version)
         period_store.mark_computed(
             connection, table.name, periods, snapshot.version, duckdb_sql.definition_version(), now

@@ -11,6 +11,8 @@ import psycopg
 from analytics_pipeline.lib.calendar import CLOSING_DELAY, Period
 from analytics_pipeline.stores.rollups import scope_of
 
+# Any constant that nothing else locks.
+_CHANGING = 0x70_65_72_69_6F_64
 _SCOPE = "unnest(%s::text[], %s::text[], %s::timestamptz[]) as scope (app_id, grain, period_start)"
 
 
@@ -129,6 +131,14 @@ def dirty(connection: psycopg.Connection) -> list[DirtyPeriod]:
     return [DirtyPeriod(*row) for row in rows]
 
 
+def alone(connection: psycopg.Connection) -> None:
+    """Keep others from changing rows of `rollups.periods` until the transaction ends.
+
+    Sensor and refreshes change many rows, each in an order of its own: side by side they would deadlock.
+    """
+    connection.execute("select pg_advisory_xact_lock(%s)", [_CHANGING])
+
+
 def lock(connection: psycopg.Connection, table_name: str, periods: Sequence[Period]) -> None:
     """Keep others from refreshing `periods` until the transaction ends; taken in one order, so nobody deadlocks.
 
@@ -200,6 +210,12 @@ def add_missing(connection: psycopg.Connection, table_name: str, periods: Sequen
             [period.local_date for period in periods],
         ],
     )
+
+
+def noticed_version(connection: psycopg.Connection) -> int:
+    """Version of the lake up to which every commit was turned into dirty periods."""
+    row = connection.execute("select lake_version from rollups.lake_progress").fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def note_progress(

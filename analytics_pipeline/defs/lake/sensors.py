@@ -49,7 +49,9 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
             except LogTruncatedError:
                 context.log.warning("Log clean-up has passed the cursor; comparing the whole lake.")
                 version = reconcile(engine.refresher()).lake_version
-            requests = lanes.plan(_with_partition(context, settings, period_store.dirty(connection)), now)
+            requests = lanes.plan(
+                _with_partition(context, settings, period_store.dirty(connection), version > since), now
+            )
         return dg.SensorResult(
             run_requests=[_run_request(request, now) for request in _launchable(context, requests)],
             cursor=str(version),
@@ -60,16 +62,19 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
 
 
 def _with_partition(
-    context: dg.SensorEvaluationContext, settings: Settings, dirty: list[DirtyPeriod]
+    context: dg.SensorEvaluationContext, settings: Settings, dirty: list[DirtyPeriod], is_news: bool
 ) -> list[DirtyPeriod]:
-    """Dirty periods that have a partition: a later EVENTMILL_HISTORY_START must not stop the others."""
+    """Dirty periods that have a partition: a later EVENTMILL_HISTORY_START must not stop the others.
+
+    The others are told of where something `is_news`, not every second.
+    """
     start = datetime.combine(settings.history_start, time(), tzinfo=UTC)
     found = [
         period
         for period in dirty
         if (period.start >= start if period.grain == "hour" else period.local_date >= settings.history_start)
     ]
-    if len(found) < len(dirty):
+    if is_news and len(found) < len(dirty):
         context.log.warning(
             "%d dirty periods lie before EVENTMILL_HISTORY_START=%s and wait.", len(dirty) - len(found), start.date()
         )

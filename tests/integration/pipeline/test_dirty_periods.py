@@ -12,6 +12,7 @@ from analytics_pipeline.lib import lanes
 from analytics_pipeline.reconcile import reconcile
 from analytics_pipeline.refresh import Refresher
 from analytics_pipeline.stores import periods as period_store
+from eventmill import warehouse
 from eventmill.control import apps
 from eventmill.delta_log import log_path
 from eventmill.lake import LogTruncatedError
@@ -149,6 +150,17 @@ def test_reconciliation_asks_for_no_period_of_a_time_zone_that_was_left_meanwhil
 
     reconcile(replace(refresher, clock=clock))
     assert dirty(connection) == set()
+
+
+def test_sensor_and_refresh_change_periods_one_after_the_other(
+    settings: Settings, lake: HandMadeLake, connection: psycopg.Connection
+) -> None:
+    lake.append([event("e1", OLD, user_id="u")])
+    with warehouse.connect(settings) as other:
+        period_store.alone(other)
+        connection.execute("set lock_timeout = '50ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            commits.notice(settings, connection, 0, NOW)
 
 
 def test_a_cursor_that_log_clean_up_has_passed_is_told(lake: HandMadeLake) -> None:
