@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -197,6 +198,28 @@ async def test_a_poison_envelope_is_quarantined_whole_on_the_third_try(bench: Be
     assert bench.event_ids() == ids(2)
     noted = json.loads((bench.settings.state_dir / "writer-attempts.json").read_text())
     assert (noted["sequence"], noted["attempts"]) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"PUB events.\xff 2\r\n{}\r\n",
+        b"HPUB events.shop 16 18\r\nNATS/1.0 \xff\xff\xff\r\n\r\n{}\r\n",
+        b"HPUB events.shop 18 20\r\nNATS/1.0 100 \xff\r\n\r\n{}\r\n",
+        b"HPUB events.shop 8 10\r\nNATS/1.0{}\r\n",
+    ],
+)
+async def test_no_bytes_of_a_publisher_stop_the_writer(bench: Bench, message: bytes) -> None:
+    address = urlsplit(bench.settings.nats_address)
+    reader, raw = await asyncio.open_connection(address.hostname, address.port)
+    raw.write(b'CONNECT {"verbose":false,"headers":true}\r\n' + message + b"PING\r\n")
+    while await reader.readline() != b"PONG\r\n":
+        pass
+    raw.close()
+    last = await bench.publish([event(0)])
+    async with running(bench):
+        await bench.wait_until_committed(last)
+    assert (last, bench.event_ids(), bench.rows(QUARANTINE).num_rows) == (2, ids(1), 1)
 
 
 async def test_an_app_created_a_moment_ago_is_known_and_a_missing_one_is_not(bench: Bench) -> None:
