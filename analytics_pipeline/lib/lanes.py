@@ -6,6 +6,9 @@ from datetime import date, datetime, timedelta
 from typing import Literal, Protocol
 
 Lane = Literal["open", "closed", "sessions"]
+# One run per value of this tag (dagster.yaml). What is scheduled shares a lane of its own.
+LANE_TAG = "eventmill/lane"
+UPKEEP = {LANE_TAG: "upkeep"}
 AssetName = Literal["hourly_metric", "daily_metric", "page_session"]
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # Clean hours between two dirty ones cost less than a run of their own.

@@ -13,7 +13,7 @@ from analytics_pipeline.defs.partitions import DAY_FORMAT, HOUR_FORMAT
 from analytics_pipeline.defs.resources import LakeEngine
 from analytics_pipeline.defs.rollups.jobs import job_name, refresh_jobs
 from analytics_pipeline.lib import lanes
-from analytics_pipeline.lib.lanes import Lane, Request
+from analytics_pipeline.lib.lanes import LANE_TAG, Lane, Request
 from analytics_pipeline.reconcile import reconcile
 from analytics_pipeline.stores import periods as period_store
 from analytics_pipeline.stores.periods import DirtyPeriod
@@ -21,7 +21,6 @@ from eventmill import warehouse
 from eventmill.lake import LogTruncatedError
 from eventmill.settings import Settings
 
-LANE_TAG = "eventmill/lane"
 _WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
 _RUNNING = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 # A request that failed is made again after this long.

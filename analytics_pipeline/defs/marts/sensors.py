@@ -4,6 +4,7 @@ from contextlib import closing
 
 import dagster as dg
 
+from analytics_pipeline.lib import lanes
 from eventmill import dbt, warehouse
 from eventmill.settings import Settings
 
@@ -27,6 +28,6 @@ def sensors(settings: Settings, targets: list[dg.AssetsDefinition]) -> list[dg.S
         if not has_numbers:
             # The first numbers come first: on a cold start dbt would take the processor away from them.
             return dg.SkipReason("Waiting for the first rollup.")
-        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=definition)], cursor=definition)
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=definition, tags=lanes.UPKEEP)], cursor=definition)
 
     return [marts_definition]

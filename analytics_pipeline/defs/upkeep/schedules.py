@@ -3,6 +3,7 @@
 import dagster as dg
 
 from analytics_pipeline.defs.resources import LakeEngine
+from analytics_pipeline.lib import lanes
 from analytics_pipeline.reconcile import reconcile
 
 
@@ -17,7 +18,11 @@ def schedules() -> list[dg.ScheduleDefinition]:
         for period in result.wrong[:100]:
             context.log.warning("Requested %s %s of %s.", period.grain, period.start, period.app_id)
 
-    @dg.job(name="reconcile", description="Compares the rollups with the lake and requests what is missing.")
+    @dg.job(
+        name="reconcile",
+        description="Compares the rollups with the lake and requests what is missing.",
+        tags=lanes.UPKEEP,
+    )
     def reconcile_job() -> None:
         compare_with_lake()
 
@@ -27,11 +32,13 @@ def schedules() -> list[dg.ScheduleDefinition]:
             dg.AssetKey(["rollups", "hourly_metric"]), dg.AssetKey(["rollups", "daily_metric"])
         ),
         description="Events in the rollups = distinct events in the lake.",
+        tags=lanes.UPKEEP,
     )
     marts = dg.define_asset_job(
         "marts",
         selection=dg.AssetSelection.groups("marts"),
         description="Builds and tests the marts and their documentation.",
+        tags=lanes.UPKEEP,
     )
     running = dg.DefaultScheduleStatus.RUNNING
     return [

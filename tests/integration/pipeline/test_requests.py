@@ -1,12 +1,16 @@
-"""The sensor asks for no run beside one that will do the same."""
+"""No run is asked for beside one that will do the same, and none keeps what is open from running."""
 
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import get_args
 
 import dagster as dg
 import pytest
+import yaml
 
 from analytics_pipeline.defs.lake import sensors
-from analytics_pipeline.lib.lanes import Lane, Request
+from analytics_pipeline.defs.upkeep import schedules
+from analytics_pipeline.lib.lanes import LANE_TAG, UPKEEP, Lane, Request
 from tests.dagster_jobs import quick
 
 pytestmark = pytest.mark.integration
@@ -29,6 +33,14 @@ STARTING, STARTED = dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED
 )
 def test_a_lane_waits_for_its_run(lane: Lane, status: dg.DagsterRunStatus, launched: list[Request]) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
-        instance.create_run_for_job(quick, status=status, tags={sensors.LANE_TAG: lane})
+        instance.create_run_for_job(quick, status=status, tags={LANE_TAG: lane})
         context = dg.build_sensor_context(instance=instance)
         assert sensors._launchable(context, [OPEN, CLOSED]) == launched
+
+
+def test_what_is_open_never_waits_for_a_slot() -> None:
+    """One run per lane and one backfill: there is room for all of them."""
+    dagster = yaml.safe_load((Path(__file__).parents[3] / "dagster.yaml").read_text(encoding="utf-8"))
+    backfill, upkeep = 1, 1
+    assert dagster["concurrency"]["runs"]["max_concurrent_runs"] == len(get_args(Lane)) + upkeep + backfill
+    assert all(UPKEEP.items() <= schedule.job.tags.items() for schedule in schedules.schedules())
