@@ -55,7 +55,7 @@ QUARANTINE: dict[str, str] = {
     "event_id": "The event's id, where it could be told.",
     "reason": "Code of the broken rule (see Reasons).",
     "path": "JSON path of what is wrong, in the sender's own names.",
-    "message": "What was wrong there, in one sentence.",
+    "message": "What was wrong there, and the rule that it broke.",
     "raw": "The event's bytes, whole, as they were sent.",
     "received_at": "When the gateway or the broker saw it.",
     "history": "Whether it was sent as history.",

@@ -12,13 +12,17 @@ Status = Literal["accepted", "duplicate", "quarantined", "filtered"]
 
 
 class EventAnswer(msgspec.Struct, kw_only=True):
-    """What became of one event. `path` (JSON path) and `message` say what was wrong with a quarantined one."""
+    """What became of one event.
+
+    `path` (JSON path) and `message` say what was wrong with a quarantined one, `rule` what it should have been.
+    """
 
     event_id: str | None
     status: Status
     reason: str | None = None
     path: str | UnsetType = UNSET
     message: str | UnsetType = UNSET
+    rule: str | UnsetType = UNSET
 
 
 class RequestAnswer(msgspec.Struct, kw_only=True):
@@ -40,6 +44,7 @@ def answer_event(decoded: Decoded, event_id: str | None, *, is_duplicate: bool) 
             reason=decoded.reason.value,
             path=decoded.path,
             message=decoded.message,
+            rule=decoded.reason.rule,
         )
     return EventAnswer(event_id=event_id, status="duplicate" if is_duplicate else "accepted")
 

@@ -15,7 +15,7 @@ from eventmill.settings import Settings
 from eventmill.warehouse import async_pool
 from ingest_service.gateway import health
 from ingest_service.gateway.events import Intake, post_events
-from ingest_service.gateway.problems import Problem, answer_http_error, answer_problem
+from ingest_service.gateway.problems import Problem, answer_crash, answer_http_error, answer_problem
 from ingest_service.gateway.publish import Broker
 from ingest_service.gateway.requests import RequestLog
 from ingest_service.gateway.store import CredentialStore
@@ -59,7 +59,7 @@ def create_app(settings: Settings) -> RequestLog:
         [post_events, health.live, health.ready, health.metrics],
         state=state,
         lifespan=[lifespan],
-        exception_handlers={Problem: answer_problem, HTTPException: answer_http_error},
+        exception_handlers={Problem: answer_problem, HTTPException: answer_http_error, Exception: answer_crash},
         openapi_config=None,
         logging_config=None,
     )

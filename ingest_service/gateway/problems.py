@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
+
+logger = structlog.get_logger(__name__)
 
 
 class Problem(Exception):  # noqa: N818 - the standard's own word
@@ -72,6 +75,13 @@ def answer_http_error(_request: Request[Any, Any, Any], error: HTTPException) ->
         title=type(error).__name__.removesuffix("Exception"), status=error.status_code, detail=error.detail
     )
     return _response(body, error.headers or {})
+
+
+def answer_crash(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Litestar exception handler for whatever should not happen: the log has the rest, by the request's id."""
+    logger.error("request failed", exc_info=error)
+    detail = "The gateway failed; its log says why, under the X-Request-Id of this answer."
+    return _response(ProblemBody(title="Internal Server Error", status=500, detail=detail), {})
 
 
 def _response(body: ProblemBody, headers: Mapping[str, str]) -> Response[bytes]:

@@ -47,7 +47,7 @@ def quarantine_table(envelopes: Sequence[DecodedEnvelope]) -> pa.Table:
             "event_id": rejected.event_id,
             "reason": rejected.reason.value,
             "path": rejected.path,
-            "message": rejected.message,
+            "message": f"{rejected.message} (rule: {rejected.reason.rule})",
             "raw": rejected.raw,
             "received_at": envelope.context.received_at,
             "history": envelope.context.history,

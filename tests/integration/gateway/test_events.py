@@ -8,6 +8,7 @@ import httpx
 import msgspec
 import psycopg
 import pytest
+import structlog
 import zstandard
 from nats.js import JetStreamContext
 
@@ -15,6 +16,7 @@ from eventmill.contracts.event import StoredEvent
 from eventmill.control import apps
 from eventmill.control.apps import IssuedKeys
 from eventmill.control.credentials import issue_key
+from ingest_service.gateway import events as gateway_events
 from tests.gateway_calls import GOOD, bearer, last_seq, post, stored
 
 pytestmark = pytest.mark.integration
@@ -51,10 +53,25 @@ async def test_a_bad_event_is_quarantined_and_its_neighbours_are_kept(
     assert [event["reason"] for event in body["events"][1:4]] == ["malformed_json", "wrong_type", "not_an_object"]
     assert body["events"][2]["path"] == "$.user_id"
     assert "user_id" in body["events"][2]["message"]
+    assert body["events"][2]["rule"] == "A field has the type that the contract gives it; ids are strings."
     assert (body["accepted"], body["quarantined"]) == (2, 3)
     _, events = await stored(jetstream, 1)
     assert [isinstance(event, StoredEvent) for event in events] == [True, False, False, False, True]
     assert [event.raw for event in events[1:4]] == lines[1:4]
+
+
+async def test_a_failure_of_ours_is_a_problem_too_and_in_the_log(
+    gateway: httpx.AsyncClient, keys: IssuedKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise RuntimeError("what nobody foresaw")
+
+    monkeypatch.setattr(gateway_events, "take_in", fail)
+    with structlog.testing.capture_logs() as logged:
+        answer = await post(gateway, keys.write_key, GOOD)
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert "what nobody foresaw" not in answer.text
+    assert any("what nobody foresaw" in str(entry.get("exc_info")) for entry in logged)
 
 
 async def test_an_event_without_an_id_travels_with_the_id_of_its_answer(

@@ -23,6 +23,7 @@ def test_rejected_events_keep_bytes_place_and_context() -> None:
     (row,) = quarantine_table([envelope(3, [*lines(3, 2), b"\xff not json"])]).to_pylist()
     assert (row["raw"], row["reason"], row["stream_seq"], row["row_no"]) == (b"\xff not json", "malformed_json", 3, 2)
     assert row["received_date"] == row["received_at"].date()
+    assert row["message"].endswith("(rule: An event is one valid JSON value in UTF-8.)")
 
 
 def test_tables_of_nothing_have_the_schema() -> None:
