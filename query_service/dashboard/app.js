@@ -112,7 +112,7 @@ function freshness(meta) {
   const zone = { timeZone: meta.range.time_zone };
   const day = (instant) => new Date(instant).toLocaleDateString([], zone);
   const clock = (instant) => {
-    const time = new Date(instant).toLocaleTimeString([], { ...zone, hour12: false });
+    const time = new Date(instant).toLocaleTimeString([], { ...zone, hourCycle: "h23" });
     return day(instant) === day(meta.as_of) ? time : `${day(instant)}, ${time}`;
   };
   const parts = [`As of ${clock(meta.as_of)}`];
@@ -124,7 +124,9 @@ function freshness(meta) {
 function showPages(pages) {
   const most = Math.max(1, ...pages.map((page) => page.view_count));
   const rows = pages.map((page) => {
-    const name = Object.assign(document.createElement("div"), { className: "page", textContent: page.page_url });
+    // The scheme says nothing here, and would push the end of a long address out of sight.
+    const shown = page.page_url.replace(/^https?:\/\//, "");
+    const name = Object.assign(document.createElement("div"), { className: "page", textContent: shown });
     name.title = page.page_url;
     name.style.setProperty("--width", `${(100 * page.view_count) / most}%`);
     const row = document.createElement("tr");

@@ -1,7 +1,7 @@
 // Bars, one an hour, as SVG: rows {timestamp, value} whose timestamps carry the app's local offset.
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 640;
-const HEIGHT = 220;
+const HEIGHT = 340;
 const LEFT = 44;
 const BOTTOM = 22;
 const TOP = 10;
