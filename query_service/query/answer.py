@@ -1,5 +1,7 @@
 """Shapes results into answers: `{"data": [...], "meta": {...}}`, the same for every transport."""
 
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -55,12 +57,15 @@ def timeseries_answer(query: TimeseriesQuery, result: Result) -> Answer:
     """A row `{timestamp, value}` per period, with the local offset; 0 where nothing happened."""
     zone = query.range.time_zone
     if isinstance(query.range, DateRange):
-        values = {midnight(row["date"], zone): row["value"] for row in result.rows}
+        values = Counter({midnight(row["date"], zone): row["value"] for row in result.rows})
         periods = day_starts(query.range)
     else:
-        values = {row["timestamp"]: row["value"] for row in result.rows}
         periods = hour_starts(query.range)
-    data = [{"timestamp": at.astimezone(zone).isoformat(), "value": values.get(at, 0)} for at in periods]
+        values = Counter()
+        for row in result.rows:
+            # Half an hour cut off by a clock change is no period of its own.
+            values[periods[bisect_right(periods, row["timestamp"]) - 1]] += row["value"]
+    data = [{"timestamp": at.astimezone(zone).isoformat(), "value": values[at]} for at in periods]
     return Answer(data=data, meta=_meta(result.freshness, query.range))
 
 

@@ -41,6 +41,22 @@ def test_a_clock_change_of_half_an_hour_leaves_full_hours() -> None:
         assert {at.astimezone(ZoneInfo(zone)).minute for at in hour_starts(day_of_hours(zone, day))} == {0}
 
 
+@pytest.mark.parametrize(
+    ("day", "part_begins", "hour_begins"),
+    [(date(2026, 4, 5), (4, 14, 30), "T01:00:00+11:00"), (date(2026, 10, 4), (3, 15, 0), "T01:00:00+10:30")],
+)
+def test_the_half_hour_after_such_a_change_counts_with_the_hour_before(
+    day: date, part_begins: tuple[int, int, int], hour_begins: str
+) -> None:
+    """The mart's full hour that names the half one is no start of this answer's periods."""
+    hours = day_of_hours("Australia/Lord_Howe", day)
+    begins = datetime(day.year, day.month, *part_begins, tzinfo=UTC)
+    query = TimeseriesQuery(Tenant("shop", hours.time_zone), hours)
+    found = [{"timestamp": begins, "value": 5}, {"timestamp": begins - timedelta(minutes=30), "value": 2}]
+    values = {row["timestamp"][10:]: row["value"] for row in timeseries_answer(query, Result(found, FRESH)).data}
+    assert (values[hour_begins], sum(values.values())) == (7, 7)
+
+
 def test_a_day_whose_midnight_is_skipped_starts_at_its_first_instant() -> None:
     cairo = ZoneInfo("Africa/Cairo")
     [start] = day_starts(DateRange(date(2026, 4, 24), date(2026, 4, 25), cairo))
