@@ -57,7 +57,7 @@ async def delete_app(
     marked_at = mark_deleted(connection, app_id)
     report("marked: no service takes its events any more")
     await _wait_until_forgotten(marked_at + forgotten_after, report)
-    await _purge_stream(settings, app_id, report)
+    await _empty_stream(settings, app_id, report)
     directory = lake.lake_directory(settings)
     for definition in (lake.EVENTS, lake.QUARANTINE):
         table = LakeTable(directory, definition)
@@ -75,7 +75,7 @@ async def _wait_until_forgotten(instant: datetime, report: Report) -> None:
         await asyncio.sleep(left)
 
 
-async def _purge_stream(settings: Settings, app_id: str, report: Report) -> None:
+async def _empty_stream(settings: Settings, app_id: str, report: Report) -> None:
     """Remove the app's messages, those in the lake only: the writer would miss others in its sequence."""
     client = await stream.connect(settings, "eventmill app delete")
     try:
@@ -84,12 +84,27 @@ async def _purge_stream(settings: Settings, app_id: str, report: Report) -> None
         last = await _last_sequence(jetstream, app_id)
         if last is not None:
             await _wait_for_writer(settings, created_at, last)
-            await jetstream.purge_stream(STREAM, subject=subject_for(app_id), seq=last + 1)
-        report(f"stream: {'purged' if last else 'nothing there'}")
-    except (nats.errors.Error, TimeoutError) as error:
-        raise NotReadyError(f"The stream could not be purged: {str(error) or type(error).__name__}") from error
+            report(f"stream: {await _erase(jetstream, app_id, last):,} messages erased")
+    except (nats.errors.Error, js_errors.Error, TimeoutError) as error:
+        raise NotReadyError(f"The stream could not be emptied: {str(error) or type(error).__name__}") from error
     finally:
         await client.close()
+
+
+async def _erase(jetstream: JetStreamContext, app_id: str, last: int) -> int:
+    """Delete the app's messages up to `last` one by one, and return how many: each is overwritten on the disk.
+
+    A purge by subject is quicker and leaves the bytes in the broker's files.
+    """
+    erased = sequence = 0
+    while sequence < last:
+        try:
+            message = await jetstream.get_msg(STREAM, sequence + 1, subject=subject_for(app_id), next=True)
+        except js_errors.NotFoundError:
+            break
+        sequence = message.seq or last
+        erased += await jetstream.delete_msg(STREAM, sequence)
+    return erased
 
 
 async def _last_sequence(jetstream: JetStreamContext, app_id: str) -> int | None:

@@ -22,6 +22,7 @@ from eventmill.control.credentials import issue_key
 from eventmill.control.deletion import delete_app
 from eventmill.data_files import write_data_file
 from eventmill.delta_log import Commit, DataFile, Transaction
+from eventmill.embedded.nats import NatsServer
 from eventmill.errors import EventmillError, NotReadyError
 from eventmill.lake import LakeTable
 from eventmill.lake_deletion import AppRemoval
@@ -72,10 +73,10 @@ def apps_in(table: LakeTable) -> list[str]:
     return sorted(name for path in paths for name in pq.read_table(path, partitioning=None)["app_id"].to_pylist())
 
 
-async def publish(settings: Settings, app_id: str) -> tuple[int, datetime]:
+async def publish(settings: Settings, app_id: str, body: bytes = b"{}") -> tuple[int, datetime]:
     client = await stream.connect(settings, "test")
     identity = await stream.ensure_stream(client.jetstream(), settings)
-    ack = await client.jetstream().publish(subject_for(app_id), b"{}")
+    ack = await client.jetstream().publish(subject_for(app_id), body)
     await client.close()
     return ack.seq, identity.created_at
 
@@ -89,6 +90,20 @@ def events(settings: Settings) -> LakeTable:
 def delete(settings: Settings, app_id: str) -> None:
     with psycopg.connect(settings.database_address) as connection:
         asyncio.run(delete_app(connection, settings, app_id, lambda _line: None, forgotten_after=timedelta(0)))
+
+
+def test_not_even_the_brokers_files_remember_a_deleted_app(
+    settings: Settings, events: LakeTable, nats_server: NatsServer
+) -> None:
+    with psycopg.connect(settings.database_address) as connection:
+        apps.create_app(connection, "shop")
+    bodies = [b"someone of the shop", b"someone of the blog", b"another of the shop"]
+    for body in bodies:
+        sequence, created_at = asyncio.run(publish(settings, body.decode().split()[-1], body))
+    write_events(events, Transaction(lake.transaction_id(created_at), sequence), [["shop"]])
+    delete(settings, "shop")
+    stored = b"".join(block.read_bytes() for block in nats_server.directory.rglob("*.blk"))
+    assert [body in stored for body in bodies] == [False, True, False]
 
 
 def test_a_deleted_app_is_gone_from_every_store_and_its_neighbour_is_not(settings: Settings, events: LakeTable) -> None:
