@@ -49,12 +49,22 @@ class Page(NamedTuple):
     utm: tuple[str | None, ...]
 
 
+# An address may fill a whole event; thousands of those must not fill the memory.
+_MAX_REMEMBERED = 1_000
 NO_UTM: tuple[str | None, ...] = (None,) * len(UTM_NAMES)
 
 
-@lru_cache(maxsize=16_384)
 def page(address: str) -> Page:
     """Cut query and fragment off, after the UTM parameters have been read. A bare path stays as it is."""
+    return _remembered(address) if len(address) <= _MAX_REMEMBERED else _take_apart(address)
+
+
+@lru_cache(maxsize=16_384)
+def _remembered(address: str) -> Page:
+    return _take_apart(address)
+
+
+def _take_apart(address: str) -> Page:
     without_fragment = address.partition("#")[0]
     url, _, query = without_fragment.partition("?")
     rest = url.partition("://")[2]

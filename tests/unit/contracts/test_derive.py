@@ -90,3 +90,12 @@ def test_any_text_is_a_page(address: str) -> None:
     assert "#" not in page.url
     assert "?" not in page.url
     assert derive.page(page.url).url == page.url
+
+
+def test_a_long_address_is_taken_apart_like_a_short_one_and_not_kept_in_memory() -> None:
+    derive._remembered.cache_clear()
+    address = "https://shop.example/" + "x" * 2_000
+    assert derive.page(f"{address}?utm_source=mail").url == address
+    assert derive._remembered.cache_info().currsize == 0
+    derive.page("/cart")
+    assert derive._remembered.cache_info().currsize == 1
