@@ -12,8 +12,9 @@ from analytics_pipeline.lib import calendar
 from analytics_pipeline.lib.calendar import Period
 from analytics_pipeline.stores import periods as period_store
 from eventmill import lake, stream
+from eventmill.control import reconciliation
 from eventmill.errors import NotReadyError
-from eventmill.lake import EVENTS, LakeTable, TouchedHour
+from eventmill.lake import EVENTS, LakeTable, LogTruncatedError, TouchedHour
 from eventmill.settings import Settings
 
 HOUR = timedelta(hours=1)
@@ -31,14 +32,20 @@ def notice(
     """Mark what the commits after `since_version` touched, old periods too; returns the version noticed.
 
     Periods that have closed meanwhile, or whose definition has changed, become dirty as well. `silent_until` is what
-    `silence_until` said before. Raises LogTruncatedError where log clean-up has passed `since_version`: then
-    `reconcile` finds what is missing.
+    `silence_until` said before. Where log clean-up has passed `since_version`, a comparison of the whole lake is
+    requested, which finds what the lost entries touched.
     """
     table = LakeTable(lake.lake_directory(settings), EVENTS)
     latest = table.version()
-    version = min(latest, since_version + MAX_COMMITS)
-    notes = list(table.commits(since_version, version))
+    try:
+        version = min(latest, since_version + MAX_COMMITS)
+        notes = list(table.commits(since_version, version))
+    except LogTruncatedError:
+        reconciliation.request(connection)
+        version, notes = latest, []
     told = [note.complete_through for note in notes] + [silent_until if version == latest else None]
+    if reconciliation.wanted_at(connection) is not None:
+        told = []  # something is missing that no commit tells of: nothing is complete before the comparison
     with connection.transaction():
         zones = period_store.zones(connection, hold=True)
         period_store.alone(connection)

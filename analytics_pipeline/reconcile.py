@@ -15,6 +15,7 @@ from analytics_pipeline.lib.calendar import Period
 from analytics_pipeline.refresh import Refresher
 from analytics_pipeline.stores import periods as period_store
 from eventmill import warehouse
+from eventmill.control import reconciliation
 from eventmill.lake import Snapshot
 
 # Every zone's offset is a multiple of a quarter of an hour, so its hours and days are made of these.
@@ -35,8 +36,9 @@ def reconcile(refresher: Refresher) -> Reconciled:
 
     Costs one pass over two columns of the lake, and de-duplicates only periods where the plain count differs.
     """
-    snapshot = refresher.snapshot()
     with closing(warehouse.connect(refresher.settings)) as connection, refresher.connect() as duck:
+        requested_at = reconciliation.wanted_at(connection)
+        snapshot = refresher.snapshot()
         zones = period_store.zones(connection)
         stored = _stored_counts(duck, snapshot, zones)
         now = refresher.clock()
@@ -48,6 +50,7 @@ def reconcile(refresher: Refresher) -> Reconciled:
         ]
         wrong = _wrong(duck, snapshot, suspects, totals)
         _request(connection, stored, wrong, zones, snapshot.version, now)
+        reconciliation.done(connection, requested_at)
         connection.commit()
     return Reconciled(len(stored), wrong, snapshot.version)
 

@@ -77,7 +77,7 @@ def update(settings: Settings, /, app_id: str, as_json: bool, **options: Any) ->
     with warehouse.connect(settings) as connection:
         changed = apps.update_app(connection, app_id, **changes)
     if "time_zone" in changes:
-        click.echo("Its numbers are gone until the next reconciliation has computed them anew.", err=True)
+        click.echo("Its numbers are computed anew now; until then they are missing.", err=True)
     _print_fields(asdict(changed), as_json=as_json)
 
 

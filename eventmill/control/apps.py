@@ -16,6 +16,7 @@ from psycopg.rows import class_row
 from eventmill.contracts.decode import AppRules
 from eventmill.contracts.limits import DEFAULT_RETENTION_DAYS
 from eventmill.contracts.subjects import APP_ID, is_app_id
+from eventmill.control import reconciliation
 from eventmill.control.credentials import KeyKind, issue_key, revoke_keys
 from eventmill.errors import EventmillError
 
@@ -161,8 +162,8 @@ def app_rules(connection: psycopg.Connection[Any]) -> dict[str, AppRules]:
 def update_app(connection: psycopg.Connection[Any], app_id: str, **changes: Any) -> App:
     """Change name, owner_id, time_zone, week_start or retention_days. The caller commits.
 
-    A new time zone moves every period, so the app's rollups go in the same transaction; the pipeline's reconciliation
-    computes them anew from the lake. Raises EventmillError for an unknown app or a value that breaks a rule.
+    A new time zone moves every period, so the app's rollups go in the same transaction, and the pipeline is asked to
+    compute them anew from the lake. Raises EventmillError for an unknown app or a value that breaks a rule.
     """
     if unknown := set(changes) - set(_CHANGEABLE):
         msg = f"not changeable: {sorted(unknown)}"
@@ -181,6 +182,7 @@ def update_app(connection: psycopg.Connection[Any], app_id: str, **changes: Any)
         after = get_app(connection, app_id)
         if after.time_zone != before.time_zone:
             delete_rollups(connection, app_id)
+            reconciliation.request(connection)
     return after
 
 

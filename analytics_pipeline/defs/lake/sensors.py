@@ -10,15 +10,14 @@ import dagster as dg
 from analytics_pipeline import commits
 from analytics_pipeline.defs.lake.assets import EVENTS
 from analytics_pipeline.defs.partitions import DAY_FORMAT, HOUR_FORMAT
-from analytics_pipeline.defs.resources import LakeEngine
 from analytics_pipeline.defs.rollups.jobs import job_name, refresh_jobs
+from analytics_pipeline.defs.upkeep.jobs import RECONCILE
 from analytics_pipeline.lib import lanes
 from analytics_pipeline.lib.lanes import LANE_TAG, Lane, Request
-from analytics_pipeline.reconcile import reconcile
 from analytics_pipeline.stores import periods as period_store
 from analytics_pipeline.stores.periods import DirtyPeriod
 from eventmill import warehouse
-from eventmill.lake import LogTruncatedError
+from eventmill.control import reconciliation
 from eventmill.settings import Settings
 
 _WAITING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
@@ -33,26 +32,26 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
 
     @dg.sensor(
         name="lake_commits",
-        jobs=refresh_jobs(),
+        jobs=[*refresh_jobs(), RECONCILE],
         minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Turns commits since its cursor into dirty periods and few ranged runs.",
     )
-    def lake_commits(context: dg.SensorEvaluationContext, engine: LakeEngine) -> dg.SensorResult:
+    def lake_commits(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = datetime.now(UTC)
         since = int(context.cursor or 0)
         with closing(warehouse.connect(settings, autocommit=True)) as connection:
-            try:
-                silent_until = asyncio.run(commits.silence_until(settings))
-                version = commits.notice(settings, connection, since, now, silent_until)
-            except LogTruncatedError:
-                context.log.warning("Log clean-up has passed the cursor; comparing the whole lake.")
-                version = reconcile(engine.refresher()).lake_version
+            silent_until = asyncio.run(commits.silence_until(settings))
+            version = commits.notice(settings, connection, since, now, silent_until)
+            comparison = reconciliation.wanted_at(connection)
             requests = lanes.plan(
                 _with_partition(context, settings, period_store.dirty(connection), version > since), now
             )
         return dg.SensorResult(
-            run_requests=[_run_request(request, now) for request in _launchable(context, requests)],
+            run_requests=[
+                *(_run_request(request, now) for request in _launchable(context, requests)),
+                *([_comparison(comparison, now)] if comparison else []),
+            ],
             cursor=str(version),
             asset_events=[_materialization(version)] if version > since and requests else [],
         )
@@ -108,6 +107,11 @@ def _run_request(request: Request, now: datetime) -> dg.RunRequest:
             "dagster/priority": "10" if request.lane == "open" else "0",
         },
     )
+
+
+def _comparison(wanted_at: datetime, now: datetime) -> dg.RunRequest:
+    attempt = int(now.timestamp()) // _ATTEMPT_SECONDS
+    return dg.RunRequest(run_key=f"reconcile {wanted_at.isoformat()}/{attempt}", job_name=RECONCILE.name)
 
 
 def _materialization(version: int) -> dg.AssetMaterialization:

@@ -3,9 +3,11 @@
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
+from deltalake import DeltaTable
 
 from analytics_pipeline import commits
 from analytics_pipeline.lib import lanes
@@ -13,9 +15,8 @@ from analytics_pipeline.reconcile import reconcile
 from analytics_pipeline.refresh import Refresher
 from analytics_pipeline.stores import periods as period_store
 from eventmill import warehouse
-from eventmill.control import apps
+from eventmill.control import apps, reconciliation
 from eventmill.delta_log import log_path
-from eventmill.lake import LogTruncatedError
 from eventmill.settings import Settings
 from tests import oracle
 from tests.lake_of import NOW, ZONES, Clock, HandMadeLake, event, some_events
@@ -163,11 +164,45 @@ def test_sensor_and_refresh_change_periods_one_after_the_other(
             commits.notice(settings, connection, 0, NOW)
 
 
-def test_a_cursor_that_log_clean_up_has_passed_is_told(lake: HandMadeLake) -> None:
-    version = lake.append([event("e1", NOW, user_id="u")])
-    log_path(lake.table.directory, version).unlink()
-    with pytest.raises(LogTruncatedError):
-        list(lake.table.commits(0, version))
+def test_a_cursor_that_log_clean_up_has_passed_has_the_whole_lake_compared(
+    settings: Settings, lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection
+) -> None:
+    lake.append([event("e1", OLD, user_id="u")])
+    version = lake.append([event("e2", OLD, user_id="u")])
+    DeltaTable(lake.table.directory).create_checkpoint()
+    log_path(lake.table.directory, 1).unlink()
+    assert commits.notice(settings, connection, 0, NOW) == version
+    assert reconciliation.wanted_at(connection) is not None
+    reconcile(refresher)
+    assert reconciliation.wanted_at(connection) is None
+    assert ("metric", "hour", OLD.replace(minute=0)) in dirty(connection)
+
+
+def test_a_new_time_zone_has_its_numbers_computed_anew(
+    settings: Settings, lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection
+) -> None:
+    lake.append(some_events(random.Random(8), 100, OLD - timedelta(hours=5), OLD))
+    commits.notice(settings, connection, 0, NOW)
+    clean(refresher, connection)
+    apps.update_app(connection, "shop", time_zone="Asia/Tehran")
+    assert reconciliation.wanted_at(connection) is not None
+    reconcile(refresher)
+    clean(refresher, connection)
+    zones = ZONES | {"shop": ZoneInfo("Asia/Tehran")}
+    assert totals(connection) == {cell: numbers[0] for cell, numbers in oracle.metric(lake.rows, zones).items()}
+
+
+def test_nothing_is_called_complete_while_a_comparison_is_wanted(
+    settings: Settings, lake: HandMadeLake, connection: psycopg.Connection
+) -> None:
+    version = lake.append([event("e1", OLD, user_id="u")])
+    reconciliation.request(connection)
+    commits.notice(settings, connection, 0, NOW, silent_until=NOW)
+    complete = "select complete_through from rollups.lake_progress"
+    assert connection.execute(complete).fetchone() == (None,)
+    reconciliation.done(connection, reconciliation.wanted_at(connection))
+    commits.notice(settings, connection, version, NOW, silent_until=NOW)
+    assert connection.execute(complete).fetchone() == (NOW,)
 
 
 @pytest.mark.parametrize("damage", ["delete from rollups.metric", "update rollups.metric set events = events + 1"])
