@@ -27,7 +27,8 @@ def embedded_servers(settings: Settings) -> list[Process]:
     servers: list[Process] = []
     if settings.nats_url is None:
         nats = NatsServer.of(settings)
-        servers.append(Process("nats", nats.command, is_ready=nats.is_ready))
+        # After a full disk nats-server has to be started again before it takes messages.
+        servers.append(Process("nats", nats.command, is_ready=nats.is_ready, patience_seconds=60))
     if settings.database_url is None:
         postgres = PostgresServer.of(settings)
         # SIGTERM would wait for every client to leave; SIGINT is PostgreSQL's fast shutdown.

@@ -20,6 +20,7 @@ MAX_BACKOFF_SECONDS = 30.0
 STEADY_SECONDS = 60.0
 FIRST_ATTEMPTS = 3
 PROBE_INTERVAL_SECONDS = 0.2
+WATCH_INTERVAL_SECONDS = 5.0
 
 
 def _at_once() -> bool:
@@ -38,6 +39,8 @@ class Process:
     # Runs once and has to succeed before the processes after it start.
     one_shot: bool = False
     start_timeout_seconds: float = 180.0
+    # After how long without an answer it is ended and started again; None waits for ever.
+    patience_seconds: float | None = None
     environment: Callable[[], Mapping[str, str]] = dict
 
 
@@ -121,6 +124,7 @@ class Supervised:
             return 0
         exited = asyncio.create_task(self.child.wait())
         probe = asyncio.create_task(self._await_ready(exited))
+        watch = asyncio.create_task(self._end_when_silent(exited))
         try:
             await asyncio.wait([probe, exited], return_when=asyncio.FIRST_COMPLETED)
             if not exited.done():
@@ -129,6 +133,7 @@ class Supervised:
             return await exited
         finally:
             probe.cancel()
+            watch.cancel()
             # What the leader left of its group: workers of a server that was killed.
             signal_group(self.child.pid, signal.SIGKILL)
             await exited
@@ -171,6 +176,26 @@ class Supervised:
         if not exited.done() and not self.stopping.is_set():
             self.ready.set()
             self._enter("ready")
+
+    async def _end_when_silent(self, exited: "asyncio.Task[int]") -> None:
+        """End a process that was ready and has not answered for its patience: `run` then starts it again."""
+        patience = self.process.patience_seconds
+        if patience is None:
+            return
+        await self.ready.wait()
+        answered_at = time.monotonic()
+        while not exited.done() and time.monotonic() - answered_at < patience:
+            await asyncio.sleep(min(WATCH_INTERVAL_SECONDS, patience))
+            if await asyncio.to_thread(self.process.is_ready):
+                answered_at = time.monotonic()
+        if self.child is None or exited.done() or self.stopping.is_set():
+            return
+        with contextlib.suppress(OSError), self.log.open("a", encoding="utf-8") as log:
+            log.write(f"eventmill: {self.process.name} has not answered for {patience:.0f} s and is started again\n")
+        signal_group(self.child.pid, self.process.stop_signal)
+        await asyncio.wait([exited], timeout=STOP_TIMEOUT_SECONDS)
+        if not exited.done():
+            signal_group(self.child.pid, signal.SIGKILL)
 
     def _note_exit(self, code: int | None) -> None:
         self.child = None

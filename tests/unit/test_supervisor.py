@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from eventmill.embedded import supervised
 from eventmill.embedded.leftovers import end_leftovers
 from eventmill.embedded.logs import rotate, tail
 from eventmill.embedded.run_directory import RunDirectory, RunState, Status
@@ -179,6 +180,25 @@ async def test_a_process_that_never_starts_shows_the_end_of_its_log(tmp_path: Pa
         await Supervisor(tmp_path, [broken, program("nats", SLEEP)], os.environ).run()
     assert "logs/gateway.log" in failure.value.hint
     assert processes_of(tmp_path) == []
+
+
+@pytest.mark.parametrize("code", [SLEEP, STUBBORN], ids=["obedient", "stubborn"])
+async def test_a_process_that_stops_answering_is_started_again(
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervised, "STOP_TIMEOUT_SECONDS", 0.2)
+    silenced = tmp_path / "silenced"
+    frozen = program("nats", code, is_ready=lambda: not silenced.exists(), patience_seconds=0.2)
+    watched = Watched(tmp_path, [frozen])
+    await eventually(lambda: ("nats", "ready") in watched.seen)
+    first = watched.pids["nats"]
+    silenced.touch()
+    await eventually(lambda: watched.status("nats").restarts > 0 and not runs(first))
+    silenced.unlink()
+    await eventually(lambda: watched.seen[-1] == ("nats", "ready"))
+    assert watched.pids["nats"] != first
+    assert "has not answered" in (tmp_path / "logs" / "nats.log").read_text()
+    await watched.stop()
 
 
 async def test_a_process_that_never_becomes_ready_is_a_failure(tmp_path: Path) -> None:
