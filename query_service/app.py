@@ -10,7 +10,9 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from prometheus_client import CollectorRegistry
 
-from eventmill import __version__
+from eventmill import __version__, telemetry
+from eventmill.contracts import metrics
+from eventmill.http.requests import RequestLog
 from eventmill.settings import Settings
 from eventmill.warehouse import async_pool
 from query_service.auth import key_cache
@@ -18,7 +20,6 @@ from query_service.dashboard import pages
 from query_service.problems import HANDLERS
 from query_service.query.executor import Executor
 from query_service.query.path import QueryPath
-from query_service.requests import RequestLog
 from query_service.rest import health
 from query_service.rest.metrics import api
 
@@ -74,4 +75,5 @@ def create_app(settings: Settings) -> RequestLog:
         openapi_config=OPENAPI,
         logging_config=None,
     )
-    return RequestLog(app, registry)
+    answered = telemetry.counter(metrics.QUERY_REQUESTS, registry)
+    return RequestLog(app, answered, telemetry.histogram(metrics.QUERY_SECONDS, registry))

@@ -1,9 +1,7 @@
 """Refusals as Problem Details (RFC 9457)."""
 
-from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 import psycopg
 import structlog
 from litestar import Request, Response
@@ -11,22 +9,10 @@ from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 
 from eventmill.errors import NotReadyError
+from eventmill.http.problems import RETRY_AFTER_SECONDS, ProblemBody, answer_http_error, respond
 from query_service.query.errors import InvalidParameter, UnknownApp
 
-MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER_SECONDS = 2
-
 logger = structlog.get_logger(__name__)
-
-
-class ProblemBody(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """The answer's JSON. `type` is left out, which means `about:blank`: the status and title say it all."""
-
-    title: str
-    status: int
-    detail: str
-    field: str | None = None
-    rule: str | None = None
 
 
 class Unauthorized(Exception):  # noqa: N818 - the standard's own word
@@ -37,39 +23,29 @@ class Forbidden(Exception):  # noqa: N818 - the standard's own word
     """The key is valid but of a kind that may not read."""
 
 
-def _response(body: ProblemBody, headers: Mapping[str, str] | None = None) -> Response[bytes]:
-    content = msgspec.json.encode(body)
-    return Response(content, status_code=body.status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
-
-
 def _invalid(_request: Request[Any, Any, Any], error: InvalidParameter) -> Response[bytes]:
-    return _response(
+    return respond(
         ProblemBody(title="Bad Request", status=400, detail=error.message, field=error.field, rule=error.rule)
     )
 
 
 def _unknown_app(_request: Request[Any, Any, Any], error: UnknownApp) -> Response[bytes]:
-    return _response(ProblemBody(title="Not Found", status=404, detail=str(error), field="app_id"))
+    return respond(ProblemBody(title="Not Found", status=404, detail=str(error), field="app_id"))
 
 
 def _unauthorized(_request: Request[Any, Any, Any], error: Unauthorized) -> Response[bytes]:
     rule = "Send a read or admin key as `Authorization: Bearer <key>`."
     body = ProblemBody(title="Unauthorized", status=401, detail=str(error), field="Authorization", rule=rule)
-    return _response(body, {"WWW-Authenticate": "Bearer"})
+    return respond(body, {"WWW-Authenticate": "Bearer"})
 
 
 def _forbidden(_request: Request[Any, Any, Any], error: Forbidden) -> Response[bytes]:
     rule = "Numbers are read with a read key or an admin key."
-    return _response(ProblemBody(title="Forbidden", status=403, detail=str(error), field="Authorization", rule=rule))
-
-
-def _http_error(_request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    title = type(error).__name__.removesuffix("Exception")
-    return _response(ProblemBody(title=title, status=error.status_code, detail=error.detail), error.headers)
+    return respond(ProblemBody(title="Forbidden", status=403, detail=str(error), field="Authorization", rule=rule))
 
 
 def _too_long(_request: Request[Any, Any, Any], _error: psycopg.errors.QueryCanceled) -> Response[bytes]:
-    return _response(
+    return respond(
         ProblemBody(
             title="Service Unavailable",
             status=503,
@@ -82,13 +58,13 @@ def _too_long(_request: Request[Any, Any, Any], _error: psycopg.errors.QueryCanc
 def _no_database(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     logger.warning("Postgres does not answer", error=str(error) or type(error).__name__)
     body = ProblemBody(title="Service Unavailable", status=503, detail="The numbers cannot be read at the moment.")
-    return _response(body, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+    return respond(body, {"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     logger.error("request failed", path=request.url.path, exc_info=error)
     detail = "The service failed to answer; its log says why."
-    return _response(ProblemBody(title="Internal Server Error", status=500, detail=detail))
+    return respond(ProblemBody(title="Internal Server Error", status=500, detail=detail))
 
 
 HANDLERS: ExceptionHandlersMap = {
@@ -96,7 +72,7 @@ HANDLERS: ExceptionHandlersMap = {
     UnknownApp: _unknown_app,
     Unauthorized: _unauthorized,
     Forbidden: _forbidden,
-    HTTPException: _http_error,
+    HTTPException: answer_http_error,
     psycopg.errors.QueryCanceled: _too_long,
     psycopg.OperationalError: _no_database,
     NotReadyError: _no_database,

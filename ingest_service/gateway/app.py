@@ -11,13 +11,16 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from prometheus_client import CollectorRegistry
 
+from eventmill import telemetry
+from eventmill.contracts import metrics
+from eventmill.http.problems import answer_http_error
+from eventmill.http.requests import RequestLog
 from eventmill.settings import Settings
 from eventmill.warehouse import async_pool
 from ingest_service.gateway import health
 from ingest_service.gateway.events import Intake, post_events
-from ingest_service.gateway.problems import Problem, answer_crash, answer_http_error, answer_problem
+from ingest_service.gateway.problems import Problem, answer_crash, answer_problem
 from ingest_service.gateway.publish import Broker
-from ingest_service.gateway.requests import RequestLog
 from ingest_service.gateway.store import CredentialStore
 from ingest_service.gateway.visitors import Visitors
 
@@ -63,7 +66,7 @@ def create_app(settings: Settings) -> RequestLog:
         openapi_config=None,
         logging_config=None,
     )
-    log = RequestLog(app, registry)
+    log = RequestLog(app, telemetry.counter(metrics.GATEWAY_REQUESTS, registry))
     return log
 
 

@@ -3,13 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
 
-MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER_SECONDS = 2
+from eventmill.http.problems import RETRY_AFTER_SECONDS, ProblemBody, respond
 
 logger = structlog.get_logger(__name__)
 
@@ -30,16 +27,6 @@ class Problem(Exception):  # noqa: N818 - the standard's own word
         super().__init__(detail)
         self.status, self.title, self.detail = status, title, detail
         self.field, self.rule, self.headers = field, rule, dict(headers or {})
-
-
-class ProblemBody(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """The answer's JSON. `type` is left out, which means `about:blank`: the status and title say it all."""
-
-    title: str
-    status: int
-    detail: str
-    field: str | None = None
-    rule: str | None = None
 
 
 def unauthorized(detail: str) -> Problem:
@@ -66,23 +53,11 @@ def answer_problem(_request: Request[Any, Any, Any], problem: Problem) -> Respon
     body = ProblemBody(
         title=problem.title, status=problem.status, detail=problem.detail, field=problem.field, rule=problem.rule
     )
-    return _response(body, problem.headers)
-
-
-def answer_http_error(_request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    """Litestar exception handler for its own refusals: unknown path, wrong method."""
-    body = ProblemBody(
-        title=type(error).__name__.removesuffix("Exception"), status=error.status_code, detail=error.detail
-    )
-    return _response(body, error.headers or {})
+    return respond(body, problem.headers)
 
 
 def answer_crash(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Litestar exception handler for whatever should not happen: the log has the rest, by the request's id."""
     logger.error("request failed", exc_info=error)
     detail = "The gateway failed; its log says why, under the X-Request-Id of this answer."
-    return _response(ProblemBody(title="Internal Server Error", status=500, detail=detail), {})
-
-
-def _response(body: ProblemBody, headers: Mapping[str, str]) -> Response[bytes]:
-    return Response(msgspec.json.encode(body), status_code=body.status, media_type=MEDIA_TYPE, headers=dict(headers))
+    return respond(ProblemBody(title="Internal Server Error", status=500, detail=detail))

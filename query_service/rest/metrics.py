@@ -7,8 +7,8 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.openapi.datastructures import ResponseSpec
 
+from eventmill.http.problems import MEDIA_TYPE, ProblemBody
 from query_service.auth import provide_covered, require_reader
-from query_service.problems import MEDIA_TYPE, ProblemBody
 from query_service.query.answer import Answer
 from query_service.query.path import QueryPath
 from query_service.rest import parameters as p

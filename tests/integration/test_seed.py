@@ -23,12 +23,13 @@ from eventmill.control.apps import create_app
 from eventmill.embedded.children import Server
 from eventmill.embedded.nats import NatsServer
 from eventmill.errors import EventmillError
+from eventmill.http.serving import build_server
 from eventmill.outbox import Envelope, HttpRoute, Outbox
 from eventmill.pacing import paced
 from eventmill.seeding import Destination, send
 from eventmill.settings import Settings
 from eventmill.synthetic.flow import Plan, Shares
-from ingest_service.gateway.server import build_server
+from ingest_service.gateway import app as gateway
 
 pytestmark = pytest.mark.integration
 
@@ -126,7 +127,7 @@ async def test_a_flow_survives_the_death_of_its_broker(
 async def test_a_flow_through_the_gateway_is_as_exact(settings: Settings, js: Any, database: str) -> None:
     with psycopg.connect(database) as connection:
         _, keys = create_app(connection, "Shop", app_id="shop")
-    server = build_server(settings)
+    server = build_server(gateway.create_app(settings), settings.bind, settings.ingest_port)
     serving = asyncio.create_task(server.serve())
     plan = a_plan(1_500, shares=Shares(0.1, 0.1, 0.2))
     report = await send(settings, plan, Destination(keys.write_key, 90))

@@ -12,8 +12,9 @@ from nats.js import JetStreamContext
 
 from eventmill.control import apps
 from eventmill.control.apps import IssuedKeys
+from eventmill.http.serving import build_server
 from eventmill.settings import Settings
-from ingest_service.gateway.server import build_server
+from ingest_service.gateway.app import create_app
 from tests.gateway_calls import StartGateway, until_answers
 
 
@@ -23,7 +24,7 @@ async def start_gateway() -> AsyncIterator[StartGateway]:
     running: list[tuple[Any, asyncio.Task[None], httpx.AsyncClient]] = []
 
     async def start(settings: Settings) -> httpx.AsyncClient:
-        server = build_server(settings)
+        server = build_server(create_app(settings), settings.bind, settings.ingest_port)
         client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{settings.ingest_port}", timeout=30)
         running.append((server, asyncio.create_task(server.serve()), client))
         await until_answers(client, "/health/live")

@@ -7,25 +7,27 @@ import time
 import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
-from prometheus_client import CollectorRegistry
+from prometheus_client import Counter, Histogram
 
-from eventmill import telemetry
-from eventmill.contracts import metrics
 from eventmill.contracts.decode import uuid7
 
 REQUEST_ID_HEADER = b"x-request-id"
 _REQUEST_ID = re.compile(rb"[\w.:-]{1,100}", re.ASCII)
-_PROBES = ("/health/", "/metrics")
+_PROBES = ("/health/", "/metrics", "/api/health")
 
 logger = structlog.get_logger(__name__)
 
 
 class RequestLog:
-    """ASGI wrapper; the request's id comes from `X-Request-Id`, else it is a new one, and goes back in that header."""
+    """ASGI wrapper; the request's id comes from `X-Request-Id`, else it is a new one, and goes back in that header.
 
-    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
+    `answered` counts by status, `seconds` observes durations; probes of health and metrics are in neither.
+    """
+
+    def __init__(self, app: ASGIApp, answered: Counter, seconds: Histogram | None = None) -> None:
         self._app = app
-        self._answered = telemetry.counter(metrics.GATEWAY_REQUESTS, registry)
+        self._answered = answered
+        self._seconds = seconds
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -58,13 +60,15 @@ class RequestLog:
 
         with structlog.contextvars.bound_contextvars(request_id=request_id.decode("ascii")):
             await self._app(scope, receive, send_with_id)
-            path = scope["path"]
-            if path.startswith(_PROBES):
-                return
-            self._answered.labels(status).inc()
-            seconds = round(time.monotonic() - started, 6)
-            log = logger.debug if status < 400 else logger.info
-            log("request", method=scope.get("method"), path=path, status=status, seconds=seconds)
+            if not scope["path"].startswith(_PROBES):
+                self._note(scope, status, time.monotonic() - started)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        self._answered.labels(status).inc()
+        if self._seconds is not None:
+            self._seconds.observe(seconds)
+        log = logger.debug if status < 400 else logger.info
+        log("request", method=scope.get("method"), path=scope["path"], status=status, seconds=round(seconds, 6))
 
     async def drained(self, timeout_seconds: float) -> bool:
         """Wait until no request is in flight; False where some still were when the time was over."""
