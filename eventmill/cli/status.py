@@ -26,18 +26,19 @@ def status(ctx: click.Context, as_json: bool) -> None:
         click.echo(json.dumps(answer, indent=2))
     else:
         _print(answer)
-    if not (answer["running"] and all(one["healthy"] for one in answer["processes"])):
+    # A supervisor that has just begun names no process yet: that is not readiness.
+    if not (answer["processes"] and all(one["healthy"] for one in answer["processes"])):
         ctx.exit(1)
 
 
 def current(settings: Settings) -> dict[str, Any]:
     """`{running, supervisor_pid, home, processes: [{name, phase, healthy, pid, started_at, restarts, …}]}`."""
-    run = RunDirectory(settings.home / "run")
-    pid = run.supervisor_pid()
+    state = RunDirectory(settings.home / "run").current()
+    pid = state.supervisor_pid
     rows: list[dict[str, Any]] = []
     if pid is not None:
         probes = {one.name: one.is_ready for one in processes(settings)}
-        for name, one in run.load().processes.items():
+        for name, one in state.processes.items():
             # The phase says what the supervisor saw last; the probe is asked now.
             healthy = one.phase == "done" or (one.phase == "ready" and (name not in probes or probes[name]()))
             rows.append(_row(name, one, healthy=healthy))

@@ -3,8 +3,9 @@
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -46,13 +47,11 @@ class RunDirectory:
         """Hold this home for one supervisor. Raises EventmillError when another one has it."""
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (self.path / "lock").open("a+") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
+            if not _taken(lock.fileno()):
                 raise EventmillError(
                     f"eventmill is already running on {self.path.parent} (process {self._pid_in(lock.fileno())}).",
                     "See it with `eventmill status`, end it with `eventmill down`, or set EVENTMILL_HOME.",
-                ) from error
+                )
             lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()
@@ -70,6 +69,13 @@ class RunDirectory:
             except BlockingIOError:
                 return int(self._pid_in(lock.fileno()) or 0) or None
             return None
+
+    def current(self) -> RunState:
+        """What the supervisor that holds the lock has saved, with no process while it has not saved anything yet."""
+        pid = self.supervisor_pid()
+        state = self.load()
+        # The state of an earlier run stays until the next one has looked for its left-overs.
+        return state if pid == state.supervisor_pid else RunState(pid)
 
     def save(self, state: RunState) -> None:
         """Replace the state file in one step: readers never see half of one."""
@@ -90,3 +96,14 @@ class RunDirectory:
     @staticmethod
     def _pid_in(lock: int) -> str:
         return os.pread(lock, 32, 0).decode("ascii")
+
+
+def _taken(lock: int) -> bool:
+    """Lock for this process; waits out those who only ask who has the lock, and hold it for an instant."""
+    for wait in (*[0.02] * 25, None):
+        with suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        if wait is not None:
+            time.sleep(wait)
+    return False

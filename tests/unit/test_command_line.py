@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from eventmill.cli import main
 from eventmill.cli.group import COMMANDS
+from eventmill.embedded.run_directory import RunDirectory
 
 
 def eventmill(home: Path, *arguments: str, **variables: str) -> Result:
@@ -68,3 +69,9 @@ def test_a_home_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     assert answer.exit_code == 1
     assert "cannot be written" in answer.output
     assert "Set EVENTMILL_HOME to a directory of yours." in answer.output
+
+
+def test_a_home_whose_start_has_just_begun_is_not_ready(tmp_path: Path) -> None:
+    with RunDirectory(tmp_path / "run").locked():
+        answer = eventmill(tmp_path, "status", "--json")
+    assert (answer.exit_code, json.loads(answer.output)["processes"]) == (1, [])
