@@ -9,7 +9,7 @@ import msgspec
 from nats.js import JetStreamContext
 
 from eventmill.contracts.decode import AppRules, DecodeContext, decode_event
-from eventmill.contracts.envelope import decode_headers, split_body, unwrap
+from eventmill.contracts.envelope import Section, decode_sections, split_body, unwrap
 from eventmill.contracts.subjects import STREAM
 from eventmill.settings import Settings
 
@@ -43,10 +43,20 @@ async def post(gateway: httpx.AsyncClient, key: str, body: Any, **headers: str) 
 
 async def stored(jetstream: JetStreamContext, seq: int) -> tuple[str, list[Any]]:
     """Subject and decoded events of a message, by the writer's own rules."""
+    subject, sections = await stored_sections(jetstream, seq)
+    return subject, [event for _, events in sections for event in events]
+
+
+async def stored_sections(jetstream: JetStreamContext, seq: int) -> tuple[str, list[tuple[Section, list[Any]]]]:
+    """Subject of a message, and each of its sections with its decoded events."""
     message = await jetstream.get_msg(STREAM, seq)
     assert message.subject is not None
-    assert message.data is not None
     assert message.time is not None
-    context = decode_headers(message.subject, message.headers, message.time)
-    rules = DecodeContext(AppRules(context.app_id), context)
-    return message.subject, [decode_event(unwrap(line), rules) for line in split_body(message.data)]
+    lines = split_body(message.data or b"")
+    found = []
+    for section in decode_sections(message.subject, message.headers, message.time):
+        count = len(lines) if section.events is None else section.events
+        rules = DecodeContext(AppRules(section.context.app_id), section.context)
+        found.append((section, [decode_event(unwrap(line), rules) for line in lines[:count]]))
+        lines = lines[count:]
+    return message.subject, found

@@ -1,6 +1,8 @@
 """What a client is told: one answer an event, in the order of the request."""
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -9,6 +11,16 @@ from msgspec import UNSET, UnsetType
 from eventmill.contracts.decode import Decoded, Rejected
 
 Status = Literal["accepted", "duplicate", "quarantined", "filtered"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer as it goes back to the client."""
+
+    content: bytes
+    status: int = 200
+    media_type: bytes = b"application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class EventAnswer(msgspec.Struct, kw_only=True):

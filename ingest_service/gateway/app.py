@@ -18,8 +18,10 @@ from eventmill.http.requests import RequestLog
 from eventmill.settings import Settings
 from eventmill.warehouse import async_pool
 from ingest_service.gateway import health
-from ingest_service.gateway.events import Intake, post_events
-from ingest_service.gateway.problems import Problem, answer_crash, answer_problem
+from ingest_service.gateway.acceptance import Intake
+from ingest_service.gateway.events import EventsEndpoint
+from ingest_service.gateway.front import IngestFront
+from ingest_service.gateway.problems import answer_crash
 from ingest_service.gateway.publish import Broker
 from ingest_service.gateway.store import CredentialStore
 from ingest_service.gateway.visitors import Visitors
@@ -36,9 +38,9 @@ def create_app(settings: Settings) -> RequestLog:
     broker = Broker(settings, registry)
     store = CredentialStore(async_pool(settings, max_size=4, statement_timeout_ms=1_000))
     visitors = Visitors(store.salt)
+    intake = Intake(settings, store.keys, visitors, broker, registry)
     state = State(
         {
-            "intake": Intake(settings, store.keys, visitors, broker, registry),
             "checks": {"broker": broker.check, "credentials": store.check},
             "registry": registry,
         }
@@ -59,14 +61,15 @@ def create_app(settings: Settings) -> RequestLog:
         await store.close()
 
     app = Litestar(
-        [post_events, health.live, health.ready, health.metrics],
+        [health.live, health.ready, health.metrics],
         state=state,
         lifespan=[lifespan],
-        exception_handlers={Problem: answer_problem, HTTPException: answer_http_error, Exception: answer_crash},
+        exception_handlers={HTTPException: answer_http_error, Exception: answer_crash},
         openapi_config=None,
         logging_config=None,
     )
-    log = RequestLog(app, telemetry.counter(metrics.GATEWAY_REQUESTS, registry))
+    front = IngestFront(app, {"/v1/events": EventsEndpoint(intake)})
+    log = RequestLog(front, telemetry.counter(metrics.GATEWAY_REQUESTS, registry))
     return log
 
 

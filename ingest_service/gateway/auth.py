@@ -9,17 +9,19 @@ from eventmill.control.key_cache import KeyCache
 from ingest_service.gateway.problems import Problem, unauthorized
 
 KEY_HEADER = "x-write-key"
+# For sendBeacon, which can set no header.
+KEY_PARAMETER = "write_key"
 
 
-def key_of(headers: Mapping[str, str]) -> str | None:
-    """The key that a request carries: `Authorization: Bearer`, Basic user name, or `X-Write-Key`."""
+def key_of(headers: Mapping[str, str], parameters: Mapping[str, str]) -> str | None:
+    """The key that a request carries: `Authorization: Bearer`, Basic user name, `X-Write-Key`, or `?write_key=`."""
     scheme, _, value = headers.get("authorization", "").partition(" ")
     match scheme.lower():
         case "bearer":
             return value.strip() or None
         case "basic":
             return _user_name(value.strip())
-    return headers.get(KEY_HEADER)
+    return headers.get(KEY_HEADER) or parameters.get(KEY_PARAMETER)
 
 
 def _user_name(encoded: str) -> str | None:
@@ -29,12 +31,11 @@ def _user_name(encoded: str) -> str | None:
         return None
 
 
-async def authorize(keys: KeyCache, headers: Mapping[str, str], *, history: bool) -> Credential:
-    """The credential of a request that may send events.
+async def authorize(keys: KeyCache, key: str | None, *, history: bool) -> Credential:
+    """The credential of a key that may send events.
 
     Raises Problem 401 without a valid key and 403 for one of the wrong kind; NotReadyError where nobody can tell.
     """
-    key = key_of(headers)
     if key is None:
         raise unauthorized("The request carries no key.")
     credential = await keys.find(key)

@@ -1,13 +1,13 @@
-"""A request's body: read, decompressed under a cap, and split into events."""
+"""A request's body: read and decompressed under a cap."""
 
 import io
 import zlib
-from collections.abc import AsyncIterable
+from typing import Any
 
 import zstandard
+from litestar.types import Receive
 
-from eventmill.contracts.envelope import split_body
-from eventmill.contracts.limits import MAX_REQUEST_BYTES, MAX_REQUEST_EVENTS
+from eventmill.contracts.limits import MAX_REQUEST_BYTES
 from ingest_service.gateway.problems import Problem, too_large
 
 SIZE_RULE = "A request has at most 500 KB (500,000 bytes) after decompression."
@@ -19,32 +19,39 @@ MAX_WINDOW_BYTES = 8 * 1024 * 1024
 GZIP_WINDOW_BITS = 31
 
 
-async def read_events(chunks: AsyncIterable[bytes], encoding: str) -> list[bytes]:
-    """The events of a body, each as the bytes that were sent.
-
-    `encoding` is the Content-Encoding: identity, gzip or zstd. Raises Problem 400 for a body that is empty or does not
-    decompress, 413 over a limit, 415 for any other encoding.
-    """
-    events = split_body(decompress(await _read(chunks), encoding))
-    if not events:
-        raise Problem(400, "Bad Request", "The body holds no event.", field="body", rule="Send at least one event.")
-    if len(events) > MAX_REQUEST_EVENTS:
-        raise too_large(f"The body holds {len(events):,} events.", EVENTS_RULE)
-    return events
+async def read_body(receive: Receive) -> bytes:
+    """The body as it was sent. Raises Problem 413 over the limit, 400 where the client went away."""
+    message = await _next(receive)
+    if not message.get("more_body", False):
+        body = bytes(message.get("body", b""))
+        if len(body) > MAX_REQUEST_BYTES:
+            raise too_large("The body has more than 500,000 bytes.", SIZE_RULE)
+        return body
+    return await _read(message, receive)
 
 
-async def _read(chunks: AsyncIterable[bytes]) -> bytes:
+async def _read(message: Any, receive: Receive) -> bytes:
     kept = bytearray()
     read = 0
-    async for chunk in chunks:
+    while True:
+        chunk = message.get("body", b"")
         read += len(chunk)
         if read <= MAX_REQUEST_BYTES:
             kept += chunk
-        if read > MAX_DRAINED_BYTES:
+        if read > MAX_DRAINED_BYTES or not message.get("more_body", False):
             break
+        message = await _next(receive)
     if read > MAX_REQUEST_BYTES:
         raise too_large("The body has more than 500,000 bytes.", SIZE_RULE)
     return bytes(kept)
+
+
+async def _next(receive: Receive) -> Any:
+    message = await receive()
+    # What came so far is not what the client meant to send.
+    if message["type"] == "http.disconnect":
+        raise Problem(400, "Bad Request", "The body was cut off.", field="body")
+    return message
 
 
 def decompress(body: bytes, encoding: str) -> bytes:

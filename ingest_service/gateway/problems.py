@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import structlog
 from litestar import Request, Response
 
-from eventmill.http.problems import RETRY_AFTER_SECONDS, ProblemBody, respond
+from eventmill.http.problems import MEDIA_TYPE, RETRY_AFTER_SECONDS, ProblemBody, respond
+from ingest_service.gateway.answers import Answer
 
 logger = structlog.get_logger(__name__)
 
@@ -31,7 +33,9 @@ class Problem(Exception):  # noqa: N818 - the standard's own word
 
 def unauthorized(detail: str) -> Problem:
     """401 that says how to send a key."""
-    rule = "Send a write key as `Authorization: Bearer <key>`, as Basic user name, or as `X-Write-Key`."
+    rule = (
+        "Send a write key as `Authorization: Bearer <key>`, as Basic user name, as `X-Write-Key`, or as `?write_key=`."
+    )
     headers = {"WWW-Authenticate": "Bearer"}
     return Problem(401, "Unauthorized", detail, field="Authorization", rule=rule, headers=headers)
 
@@ -48,16 +52,22 @@ def unavailable(detail: str) -> Problem:
     return Problem(503, "Service Unavailable", detail, rule=rule, headers=headers)
 
 
-def answer_problem(_request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
-    """Litestar exception handler."""
+def crashed() -> Problem:
+    """500 for whatever should not happen: the log has the rest."""
+    detail = "The gateway failed; its log says why, under the X-Request-Id of this answer."
+    return Problem(500, "Internal Server Error", detail)
+
+
+def answer_problem(problem: Problem) -> Answer:
+    """The answer that carries a refusal."""
     body = ProblemBody(
         title=problem.title, status=problem.status, detail=problem.detail, field=problem.field, rule=problem.rule
     )
-    return respond(body, problem.headers)
+    return Answer(msgspec.json.encode(body), problem.status, MEDIA_TYPE.encode(), problem.headers)
 
 
 def answer_crash(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Litestar exception handler for whatever should not happen: the log has the rest, by the request's id."""
+    """Litestar exception handler."""
     logger.error("request failed", exc_info=error)
-    detail = "The gateway failed; its log says why, under the X-Request-Id of this answer."
-    return respond(ProblemBody(title="Internal Server Error", status=500, detail=detail))
+    problem = crashed()
+    return respond(ProblemBody(title=problem.title, status=problem.status, detail=problem.detail))

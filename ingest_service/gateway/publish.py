@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from eventmill import stream, telemetry
 from eventmill.contracts import metrics
-from eventmill.contracts.envelope import encode_headers, encode_lines
+from eventmill.contracts.envelope import Section, encode_headers, encode_lines
 from eventmill.errors import EventmillError, NotReadyError
 from eventmill.settings import Settings
 from eventmill.stream import PublishError, StreamFullError
@@ -102,7 +102,7 @@ class Broker:
                 jetstream,
                 envelope.context.app_id,
                 encode_lines(envelope.lines),
-                encode_headers(envelope.context, str(uuid.uuid4())),
+                encode_headers([Section(envelope.context, len(envelope.lines))], str(uuid.uuid4())),
                 deadline - started,
             )
         except (StreamFullError, PublishError) as error:

@@ -16,7 +16,7 @@ from eventmill.contracts.event import StoredEvent
 from eventmill.control import apps
 from eventmill.control.apps import IssuedKeys
 from eventmill.control.credentials import issue_key
-from ingest_service.gateway import events as gateway_events
+from ingest_service.gateway import acceptance
 from tests.gateway_calls import GOOD, bearer, last_seq, post, stored
 
 pytestmark = pytest.mark.integration
@@ -66,7 +66,7 @@ async def test_a_failure_of_ours_is_a_problem_too_and_in_the_log(
     def fail(*_arguments: object) -> None:
         raise RuntimeError("what nobody foresaw")
 
-    monkeypatch.setattr(gateway_events, "take_in", fail)
+    monkeypatch.setattr(acceptance, "take_in", fail)
     with structlog.testing.capture_logs() as logged:
         answer = await post(gateway, keys.write_key, GOOD)
     assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
@@ -241,3 +241,27 @@ async def test_the_request_id_comes_back(gateway: httpx.AsyncClient) -> None:
 async def test_an_unknown_path_is_answered_as_a_problem(gateway: httpx.AsyncClient) -> None:
     answer = await gateway.get("/nowhere")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "application/x-ndjson", "text/plain; charset=utf-8"])
+async def test_json_is_taken_under_each_of_its_media_types(
+    gateway: httpx.AsyncClient, keys: IssuedKeys, media_type: str
+) -> None:
+    assert (await post(gateway, keys.write_key, GOOD, **{"Content-Type": media_type})).status_code == 200
+
+
+async def test_another_media_type_is_refused(gateway: httpx.AsyncClient, keys: IssuedKeys) -> None:
+    answer = await post(gateway, keys.write_key, GOOD, **{"Content-Type": "application/x-www-form-urlencoded"})
+    assert (answer.status_code, answer.json()["field"]) == (415, "Content-Type")
+
+
+async def test_a_beacon_carries_its_key_in_the_query(gateway: httpx.AsyncClient, keys: IssuedKeys) -> None:
+    answer = await gateway.post(
+        "/v1/events", params={"write_key": keys.write_key}, content=b"{}", headers={"Content-Type": "text/plain"}
+    )
+    assert answer.status_code == 200
+
+
+async def test_events_are_posted(gateway: httpx.AsyncClient) -> None:
+    answer = await gateway.get("/v1/events")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")

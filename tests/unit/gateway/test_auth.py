@@ -28,4 +28,9 @@ def basic(text: bytes) -> str:
     ],
 )
 def test_a_key_is_found_in_each_of_its_places(headers: dict[str, str], key: str | None) -> None:
-    assert key_of(headers) == key
+    assert key_of(headers, {}) == key
+
+
+def test_a_key_may_stand_in_the_query_where_no_header_can_be_set() -> None:
+    assert key_of({}, {"write_key": "k"}) == "k"
+    assert key_of({"authorization": "Bearer other"}, {"write_key": "k"}) == "other"

@@ -2,21 +2,27 @@
 
 import gzip
 import zlib
-from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import zstandard
 
 from eventmill.contracts.limits import MAX_REQUEST_BYTES
-from ingest_service.gateway.body import decompress, read_events
+from ingest_service.gateway.body import decompress, read_body
 from ingest_service.gateway.problems import Problem
 
 LINE = b'{"a":1}'
 
 
-async def chunks(body: bytes, size: int = 1_000) -> AsyncIterator[bytes]:
-    for start in range(0, len(body), size):
-        yield body[start : start + size]
+def receiving(body: bytes, size: int = 1_000) -> Any:
+    """What an ASGI server hands out for a body that comes in pieces."""
+    pieces = [body[start : start + size] for start in range(0, len(body), size)] or [b""]
+
+    async def receive() -> dict[str, Any]:
+        piece = pieces.pop(0)
+        return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
+
+    return receive
 
 
 @pytest.mark.parametrize(
@@ -31,7 +37,7 @@ async def chunks(body: bytes, size: int = 1_000) -> AsyncIterator[bytes]:
     ],
 )
 async def test_a_body_is_decompressed_by_its_encoding(encoding: str, body: bytes) -> None:
-    assert await read_events(chunks(body, 5), encoding) == [LINE]
+    assert decompress(await read_body(receiving(body, 5)), encoding) == LINE
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
@@ -68,19 +74,22 @@ def test_a_body_of_another_form_is_refused(encoding: str, body: bytes) -> None:
 async def test_only_so_much_of_an_endless_body_is_read() -> None:
     read = 0
 
-    async def endless() -> AsyncIterator[bytes]:
+    async def endless() -> Any:
         nonlocal read
-        while True:
-            read += 100_000
-            yield b" " * 100_000
+        read += 100_000
+        return {"type": "http.request", "body": b" " * 100_000, "more_body": True}
 
     with pytest.raises(Problem) as caught:
-        await read_events(endless(), "")
+        await read_body(endless)
     assert caught.value.status == 413
     assert read < 3_000_000
 
 
-async def test_two_thousand_five_hundred_events_are_the_limit() -> None:
-    assert len(await read_events(chunks(b"1\n" * 2_500), "")) == 2_500
-    with pytest.raises(Problem, match="2,501"):
-        await read_events(chunks(b"1\n" * 2_501), "")
+async def test_a_body_that_its_client_cut_off_is_not_taken_for_a_shorter_one() -> None:
+    messages = [{"type": "http.request", "body": LINE, "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    with pytest.raises(Problem, match="cut off"):
+        await read_body(receive)

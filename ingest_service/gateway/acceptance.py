@@ -1,0 +1,116 @@
+"""The one way in: from raw events to envelopes on the broker's disk, and back to one answer an event."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from prometheus_client import CollectorRegistry
+
+from eventmill import telemetry
+from eventmill.contracts import metrics
+from eventmill.contracts.limits import MAX_REQUEST_EVENTS
+from eventmill.control.credentials import Credential
+from eventmill.control.key_cache import KeyCache
+from eventmill.enrichment import client_of
+from eventmill.settings import Settings
+from ingest_service.gateway.answers import EventAnswer, answer_event
+from ingest_service.gateway.auth import authorize, key_of
+from ingest_service.gateway.body import EVENTS_RULE
+from ingest_service.gateway.intake import Envelope, Judged, RequestFacts, take_in
+from ingest_service.gateway.problems import Problem, too_large
+from ingest_service.gateway.publish import Broker
+from ingest_service.gateway.recent import RecentIds
+from ingest_service.gateway.request import IngestRequest
+from ingest_service.gateway.visitors import Visitors
+
+
+class Intake:
+    """What every endpoint that takes events calls: `authorize`, then `accept`."""
+
+    def __init__(
+        self, settings: Settings, keys: KeyCache, visitors: Visitors, broker: Broker, registry: CollectorRegistry
+    ) -> None:
+        self._keys, self._visitors, self._broker = keys, visitors, broker
+        self._history_start = datetime.combine(settings.history_start, datetime.min.time(), UTC)
+        self._recent = RecentIds()
+        self._events = telemetry.counter(metrics.GATEWAY_EVENTS, registry)
+        self._quarantined = telemetry.counter(metrics.GATEWAY_QUARANTINED, registry)
+
+    async def authorize(self, request: IngestRequest, *, key: str | None = None, history: bool = False) -> Credential:
+        """The credential of `key`, or else of the key that the request carries in one of the usual places.
+
+        Raises Problem 401 or 403; NotReadyError where nobody can tell.
+        """
+        return await authorize(self._keys, key or key_of(request.headers, request.parameters), history=history)
+
+    async def accept(
+        self,
+        credential: Credential,
+        events: Sequence[bytes],
+        request: IngestRequest,
+        *,
+        app_id: str | None = None,
+        history: bool = False,
+    ) -> list[EventAnswer]:
+        """Judge and store raw events (JSON, one each), and answer each, in order, once the broker confirmed them all.
+
+        `app_id` takes those that name no app. Raises Problem 400, 403 or 413; NotReadyError, StreamFullError or
+        PublishError where nothing was acknowledged.
+        """
+        if len(events) > MAX_REQUEST_EVENTS:
+            raise too_large(f"The body holds {len(events):,} events.", EVENTS_RULE)
+        if app_id is not None and app_id not in credential.apps:
+            rule = "The query parameter app_id is one of the key's apps."
+            raise Problem(403, "Forbidden", f"The key does not cover app {app_id[:63]!r}.", field="app_id", rule=rule)
+        await self._visitors.renew(request.received_at.date())
+        facts = self._facts(request, credential, app_id, history=history)
+        envelopes, verdicts = take_in(events, facts)
+        answers = self._answer_events(verdicts)
+        await asyncio.gather(*(self._publish(envelope, verdicts, request.deadline) for envelope in envelopes))
+        self._count(answers)
+        return answers
+
+    def _facts(
+        self, request: IngestRequest, credential: Credential, app_id: str | None, *, history: bool
+    ) -> RequestFacts:
+        user_agent = request.headers.get("user-agent", "")
+        address = request.address
+        return RequestFacts(
+            apps=credential.apps,
+            default_app=app_id,
+            received_at=request.received_at,
+            history=history,
+            history_start=self._history_start,
+            defaults=client_of(user_agent),
+            visitor_id=lambda app: self._visitors.id_of(app, address, user_agent),
+        )
+
+    def _answer_events(self, verdicts: list[Judged]) -> list[EventAnswer]:
+        answers: list[EventAnswer] = []
+        here: set[tuple[str, str]] = set()
+        for verdict in verdicts:
+            key = (verdict.app_id, verdict.event_id or "")
+            is_duplicate = verdict.event_id is not None and (key in here or key in self._recent)
+            answer = answer_event(verdict.decoded, verdict.event_id, is_duplicate=is_duplicate)
+            if answer.status == "accepted":
+                here.add(key)
+            answers.append(answer)
+        return answers
+
+    async def _publish(self, envelope: Envelope, verdicts: list[Judged], deadline: float) -> None:
+        await self._broker.publish(envelope, deadline - time.monotonic())
+        # Only now: after a 503 the client's next try is no duplicate.
+        app_id = envelope.context.app_id
+        self._recent.add(
+            (app_id, verdict.event_id)
+            for verdict in verdicts
+            if verdict.app_id == app_id and verdict.event_id and verdict.is_good
+        )
+
+    def _count(self, answers: list[EventAnswer]) -> None:
+        for status, count in Counter(answer.status for answer in answers).items():
+            self._events.labels(status).inc(count)
+        for reason, count in Counter(answer.reason for answer in answers if answer.status == "quarantined").items():
+            self._quarantined.labels(reason).inc(count)
