@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from eventmill import faults
 from eventmill.delta_log import DataFile, make_directories, sync_directory, sync_file
 
 
@@ -21,6 +22,7 @@ def write_data_file(
     partition_values: Mapping[str, str],
     statistics: Sequence[str],
     prefix: str = "part",
+    reach: faults.Reach = faults.ignore,
 ) -> DataFile:
     """Write `rows` (without partition columns) as one fsynced file below `table` and describe it.
 
@@ -38,6 +40,7 @@ def write_data_file(
         path.unlink(missing_ok=True)
         raise
     sync_directory(directory)
+    reach("after_parquet_fsync")
     return DataFile(
         path=f"{folder}/{path.name}",
         size=path.stat().st_size,

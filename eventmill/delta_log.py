@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eventmill import __version__
+from eventmill import __version__, faults
 from eventmill.errors import EventmillError, LakeError
 
 LOG_DIRECTORY = "_delta_log"
@@ -62,8 +62,8 @@ def log_path(table: Path, version: int) -> Path:
     return table / LOG_DIRECTORY / f"{version:020d}.json"
 
 
-def append(table: Path, version: int, commit: Commit) -> None:
-    """Write log entry `version`, durable before it is visible.
+def append(table: Path, version: int, commit: Commit, reach: faults.Reach = faults.ignore) -> None:
+    """Write log entry `version`, durable before it is visible; `reach` is told the steps of `eventmill.faults`.
 
     The commit's data files must be durable already. Raises CommitConflictError where the version exists.
     """
@@ -71,12 +71,15 @@ def append(table: Path, version: int, commit: Commit) -> None:
     unlinked = directory / f".{uuid.uuid4()}.tmp"
     try:
         write_durably(unlinked, _encode(commit))
+        reach("before_log_link")
         os.link(unlinked, log_path(table, version))
+        reach("after_log_link")
     except FileExistsError:
         raise CommitConflictError(f"Version {version} of {table.name} was committed by another process.") from None
     finally:
         unlinked.unlink(missing_ok=True)
     sync_directory(directory)
+    reach("after_log_fsync")
 
 
 def read(table: Path, version: int) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 import pyarrow as pa
 from deltalake import DeltaTable, Schema
 
-from eventmill import delta_log
+from eventmill import delta_log, faults
 from eventmill.contracts import schema, tables
 from eventmill.delta_log import Commit
 from eventmill.errors import LakeError, SettingsError, VersionError
@@ -143,9 +143,9 @@ class LakeTable:
             transactions={name: int(version) for name, version in found.items() if version is not None},
         )
 
-    def append(self, commit: Commit, after_version: int) -> int:
+    def append(self, commit: Commit, after_version: int, reach: faults.Reach = faults.ignore) -> int:
         """Commit on top of `after_version` and return the new version. Raises CommitConflictError."""
-        delta_log.append(self.directory, after_version + 1, commit)
+        delta_log.append(self.directory, after_version + 1, commit, reach)
         return after_version + 1
 
     def commits(self, after_version: int, through_version: int) -> Iterator["CommitNote"]:

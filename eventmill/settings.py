@@ -60,6 +60,10 @@ class Settings(BaseSettings):
     demo: bool = Field(
         True, description="Whether `up` creates a demo app and streams synthetic events into it (0 or 1)."
     )
+    fault: str | None = Field(
+        None,
+        description="For tests only: a step, or step:n, of `eventmill/faults.py` at which a process kills itself.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
     @field_validator("home", mode="after")

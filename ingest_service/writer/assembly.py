@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from eventmill.contracts.decode import AppRules
 from eventmill.control.apps import app_rules
 from eventmill.errors import NotReadyError
+from eventmill.faults import Faults
 from eventmill.lake import EVENTS, QUARANTINE, LakeTable, lake_directory, transaction_id
 from eventmill.settings import Settings
 from eventmill.stream import StreamIdentity, connect, identify_stream
@@ -109,7 +110,7 @@ def assemble(
     for table in (events, quarantine):
         delete_unfinished_entries(table.directory)
         repair_log(table)
-    lake = LakeWriter.open(events, quarantine, name)
+    lake = LakeWriter.open(events, quarantine, name, Faults.from_settings(settings).reach)
 
     def verify(current: StreamIdentity) -> None:
         verify_identity(current, lake.events)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import structlog
 from deltalake import DeltaTable
 
-from eventmill import delta_log
+from eventmill import delta_log, faults
 from eventmill.errors import LakeError
 from eventmill.lake import EVENTS, QUARANTINE, LakeTable
 from eventmill.settings import load_settings
@@ -24,13 +24,13 @@ from ingest_service.writer.head import LAST_CHECKPOINT, checkpoint_path
 log = structlog.get_logger(__name__)
 
 
-def compact(table: LakeTable, limits: MergeLimits, now: datetime) -> int:
+def compact(table: LakeTable, limits: MergeLimits, now: datetime, reach: faults.Reach = faults.ignore) -> int:
     """Merge what is worth merging; returns how many files were replaced. A file that cannot be read stays."""
     snapshot = table.snapshot()
     replaced = 0
     for files in plan(list_files(snapshot, table.definition.partition_columns), now, limits):
         try:
-            if merge(table, files, snapshot.version) is not None:
+            if merge(table, files, snapshot.version, reach) is not None:
                 replaced += len(files)
         except (OSError, pa.ArrowException) as error:
             log.warning("files were not merged", folder=files[0].folder, reason=str(error))
@@ -52,9 +52,9 @@ def write_checkpoint(table: LakeTable) -> int:
     return version
 
 
-def maintain(table: LakeTable, limits: MergeLimits, now: datetime) -> None:
+def maintain(table: LakeTable, limits: MergeLimits, now: datetime, reach: faults.Reach = faults.ignore) -> None:
     """One round for one table."""
-    replaced = compact(table, limits, now)
+    replaced = compact(table, limits, now, reach)
     version = write_checkpoint(table)
     deleted = cleanup.delete_unused_files(table, table.snapshot())
     entries = cleanup.delete_old_log(table.directory)
@@ -71,10 +71,12 @@ def maintain(table: LakeTable, limits: MergeLimits, now: datetime) -> None:
 def main() -> int:
     """Maintain both of the writer's tables in the lake that the first argument names."""
     os.nice(10)
-    configure_logging(load_settings(), "compactor")
+    settings = load_settings()
+    configure_logging(settings, "compactor")
+    reach = faults.Faults.from_settings(settings).reach
     for definition in (EVENTS, QUARANTINE):
         try:
-            maintain(LakeTable(Path(sys.argv[1]), definition), MergeLimits(), datetime.now(UTC))
+            maintain(LakeTable(Path(sys.argv[1]), definition), MergeLimits(), datetime.now(UTC), reach)
         except (OSError, LakeError) as error:
             log.warning("compaction failed and is tried again later", table=definition.name, reason=str(error))
             return 1

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import structlog
 
-from eventmill import delta_log
+from eventmill import delta_log, faults
 from eventmill.data_files import write_data_file
 from eventmill.delta_log import Commit, CommitConflictError, DataFile
 from eventmill.errors import LakeError
@@ -131,7 +131,9 @@ def _within_limits(files: Sequence[SmallFile], limits: MergeLimits) -> Iterator[
         yield merge
 
 
-def merge(table: LakeTable, files: Sequence[SmallFile], version: int) -> DataFile | None:
+def merge(
+    table: LakeTable, files: Sequence[SmallFile], version: int, reach: faults.Reach = faults.ignore
+) -> DataFile | None:
     """Replace `files`, active at `version`, by one sorted file; None where somebody else removed one of them.
 
     Raises OSError for a source that cannot be read whole (page checksums are verified) or a full disk.
@@ -143,12 +145,14 @@ def merge(table: LakeTable, files: Sequence[SmallFile], version: int) -> DataFil
     merged = write_data_file(
         table.directory, ordered, files[0].partition_values, definition.statistics, files[0].prefix
     )
+    reach("before_compaction_commit")
     try:
         _replace(table, files, merged, version)
     except SourceGoneError as error:
         (table.directory / merged.path).unlink()
         log.info("merge was given up", reason=error.message)
         return None
+    reach("after_compaction_commit")
     return merged
 
 

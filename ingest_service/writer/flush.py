@@ -2,14 +2,14 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import structlog
 
-from eventmill import delta_log
+from eventmill import delta_log, faults
 from eventmill.data_files import write_data_file
 from eventmill.delta_log import Commit, CommitConflictError, DataFile, Transaction
 from eventmill.errors import LakeError
@@ -59,18 +59,20 @@ class Committed:
 class LakeWriter:
     """Appends batches of one stream to the lake. Blocks, so it runs in a thread; one call at a time.
 
-    `transaction_id` names the cursor. `reach` is told each step before it is taken: tests stop the writer there.
+    `transaction_id` names the cursor. `reach` is told the steps of `eventmill.faults`: tests stop the writer there.
     """
 
     events: TableHead
     quarantine: TableHead
     transaction_id: str
-    reach: Callable[[str], None] = field(default=lambda _step: None)
+    reach: faults.Reach = faults.ignore
 
     @classmethod
-    def open(cls, events: LakeTable, quarantine: LakeTable, transaction_id: str) -> "LakeWriter":
+    def open(
+        cls, events: LakeTable, quarantine: LakeTable, transaction_id: str, reach: faults.Reach = faults.ignore
+    ) -> "LakeWriter":
         """A writer that starts from what the tables say."""
-        return cls(TableHead(events), TableHead(quarantine), transaction_id)
+        return cls(TableHead(events), TableHead(quarantine), transaction_id, reach)
 
     @property
     def sequence(self) -> int:
@@ -107,13 +109,15 @@ class LakeWriter:
         if quarantined > self.sequence:
             settled = settled_rows(self.quarantine, self.transaction_id, self.sequence)
             envelopes = [item.without(settled.get(item.sequence, ())) for item in envelopes]
+        self.reach("after_decode")
         self._commit_quarantine(envelopes, max(batch.through, quarantined))
         rows = events_table(envelopes)
         touched = touched_hours(rows)
         counts = count(batch.envelopes, rows.num_rows)
         note = encode_note(touched, batch.complete_through) | {"counts": _plain(counts), "through": batch.through}
-        self.reach("events")
+        self.reach("after_quarantine_commit")
         files = self._append(self.events, rows, batch.through, note)
+        self.reach("after_commit")
         seconds = time.perf_counter() - started_at
         return Committed(self.events.version, batch.through, touched, note, counts, files, seconds)
 
@@ -121,7 +125,7 @@ class LakeWriter:
         # Without rejected events there is nothing to say: all of them up to the table's own cursor are in it.
         if not any(envelope.rejected for envelope in envelopes):
             return
-        self.reach("quarantine")
+        self.reach("before_quarantine_commit")
         self._append(self.quarantine, quarantine_table(envelopes), through, {})
 
     def _append(self, head: TableHead, rows: pa.Table, through: int, note: dict[str, Any]) -> int:
@@ -130,7 +134,7 @@ class LakeWriter:
         before = head.transactions.get(self.transaction_id)
         while True:
             try:
-                head.table.append(commit, head.version)
+                head.table.append(commit, head.version, self.reach)
                 break
             except CommitConflictError:
                 head.advance()
@@ -147,12 +151,11 @@ class LakeWriter:
         return len(files)
 
     def _write_files(self, head: TableHead, rows: pa.Table) -> list[DataFile]:
-        table = head.table
+        directory, statistics = head.table.directory, head.table.definition.statistics
         files: list[DataFile] = []
         try:
-            for part in parts(rows, table.definition):
-                statistics = table.definition.statistics
-                file = write_data_file(table.directory, part.rows, part.partition_values, statistics, part.prefix)
+            for part in parts(rows, head.table.definition):
+                file = write_data_file(directory, part.rows, part.partition_values, statistics, part.prefix, self.reach)
                 files.append(file)
         except BaseException:
             _discard(head, files)
@@ -176,7 +179,7 @@ def count(envelopes: Sequence[DecodedEnvelope], stored: int) -> Counts:
     apps: dict[str, dict[str, int]] = {}
     reasons: Counter[str] = Counter()
     for envelope in envelopes:
-        app = apps.setdefault(envelope.context.app_id, {"envelopes": 0, "stored": 0, "quarantined": 0})
+        app = apps.setdefault(envelope.app_id, {"envelopes": 0, "stored": 0, "quarantined": 0})
         app["envelopes"] += 1
         app["stored"] += len(envelope.events)
         app["quarantined"] += len(envelope.rejected)

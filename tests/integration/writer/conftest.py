@@ -19,13 +19,14 @@ async def bench(settings: Settings) -> AsyncIterator[Bench]:
 
 @pytest.fixture
 def writer_process(settings: Settings) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Starts `python -m ingest_service.writer`; whatever still runs in the end is killed."""
+    """Starts `python -m ingest_service.writer`, killed at the step `fault`; whatever runs in the end is killed too."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(*arguments: str) -> subprocess.Popen[bytes]:
+    def start(*arguments: str, fault: str | None = None) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "ingest_service.writer", *arguments]
+        own = settings.model_copy(update={"fault": fault})
         with (settings.home / "writer.log").open("ab") as log:
-            process = subprocess.Popen(command, env=environment(settings), stderr=log)
+            process = subprocess.Popen(command, env=environment(own), stderr=log)
         started.append(process)
         return process
 

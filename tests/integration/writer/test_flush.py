@@ -58,7 +58,7 @@ def test_a_batch_without_events_still_moves_the_cursor(lake: Lake) -> None:
     assert (committed.files, lake.writer().sequence) == (0, 7)
 
 
-@pytest.mark.parametrize("step", ["quarantine", "events"])
+@pytest.mark.parametrize("step", ["before_quarantine_commit", "after_quarantine_commit"])
 def test_a_crash_between_the_commits_doubles_nothing(lake: Lake, step: str) -> None:
     writer = lake.writer()
     writer.reach = crash_before(step)
@@ -74,7 +74,7 @@ def test_what_was_quarantined_before_a_crash_stays_there_though_its_app_exists_n
         return Batch(0, 2, [envelope(1, lines(1)), envelope(2, lines(2), SHOP if is_known else None)])
 
     writer = lake.writer()
-    writer.reach = crash_before("events")
+    writer.reach = crash_before("after_quarantine_commit")
     with pytest.raises(CrashError):
         writer.write(one(is_known=False))
     lake.writer().write(one(is_known=True))
@@ -85,7 +85,7 @@ def test_what_was_quarantined_before_a_crash_stays_there_though_its_app_exists_n
 def test_a_crash_between_the_commits_is_mended_though_clean_up_took_the_older_log(lake: Lake) -> None:
     lake.writer().write(batch(1, 1))
     writer = lake.writer()
-    writer.reach = crash_before("events")
+    writer.reach = crash_before("after_quarantine_commit")
     with pytest.raises(CrashError):
         writer.write(Batch(1, 2, [envelope(2, [*lines(2), b"bad"])]))
     write_checkpoint(lake.table(QUARANTINE))
@@ -109,7 +109,7 @@ def test_two_writers_fence_each_other(lake: Lake) -> None:
 def test_a_writer_fenced_in_the_middle_of_a_flush_writes_only_the_rest(lake: Lake) -> None:
     slow = lake.writer()
     rival = lake.writer()
-    slow.reach = lambda step: rival.write(batch(1, 2)) and None if step == "events" else None
+    slow.reach = lambda step: rival.write(batch(1, 2)) and None if step == "after_quarantine_commit" else None
     slow.write(batch(1, 4))
     assert lake.event_ids() == ids(1, 4)
     on_disk = {
@@ -122,7 +122,8 @@ def test_a_compaction_in_between_does_not_stop_a_flush(lake: Lake) -> None:
     writer = lake.writer()
     writer.write(batch(1, 2))
     other = lake.table()
-    writer.reach = lambda _step: other.append(Commit(is_data_change=False), other.version()) and None
+    commit_something_else = lambda: other.append(Commit(is_data_change=False), other.version())
+    writer.reach = lambda step: commit_something_else() if step == "after_quarantine_commit" else None
     writer.write(batch(3, 4))
     assert lake.event_ids() == ids(1, 4)
 
