@@ -11,7 +11,9 @@ from msgspec import Raw
 
 from eventmill.contracts import derive, limits, parse, unparsable
 from eventmill.contracts.event import SOURCES, Event, StoredEvent
+from eventmill.contracts.filters import NO_FILTERS, FilterKind, Filters
 from eventmill.contracts.parse import RejectedError
+from eventmill.contracts.plan import TrackingPlan
 from eventmill.contracts.reasons import Reason
 
 _VERSION = re.compile(r"(\d{1,6})\.\d{1,6}\.\d{1,6}(?:[-+][0-9A-Za-z.+-]{1,64})?")
@@ -19,10 +21,16 @@ _VERSION = re.compile(r"(\d{1,6})\.\d{1,6}\.\d{1,6}(?:[-+][0-9A-Za-z.+-]{1,64})?
 
 @dataclass(frozen=True, slots=True)
 class AppRules:
-    """What validation needs to know of an app. `retention_days` 0 keeps events for ever."""
+    """What validation needs to know of an app.
+
+    `retention_days` 0 keeps events for ever; `events_per_second` 0 is no limit, and the gateway's alone to enforce.
+    """
 
     app_id: str
     retention_days: int = limits.DEFAULT_RETENTION_DAYS
+    filters: Filters = NO_FILTERS
+    plan: TrackingPlan | None = None
+    events_per_second: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +72,29 @@ class Rejected:
     event_id: str | None = None
 
 
-Decoded = StoredEvent | Rejected
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """Internal traffic, or a device that opted out: counted, not stored."""
+
+    kind: FilterKind
+    event_id: str | None
+
+
+Decoded = StoredEvent | Rejected | Filtered
+
+
+class _LeftOutError(Exception):
+    """A filter of the app covers the event."""
+
+    def __init__(self, kind: FilterKind) -> None:
+        super().__init__(kind)
+        self.kind = kind
 
 
 def decode_event(raw: bytes, context: DecodeContext) -> Decoded:
     """Decode one event's JSON. Never raises for what the bytes hold: a bad event comes back as `Rejected`."""
     if line := unparsable.unwrap(raw):
-        return Rejected(Reason.UNPARSABLE_LINE, "$", line.message, line.raw, line.event_id)
+        return Rejected(line.reason, line.path, line.message, line.raw, line.event_id)
     event: Event | None = None
     try:
         parse.check_size_and_depth(raw)
@@ -79,6 +103,8 @@ def decode_event(raw: bytes, context: DecodeContext) -> Decoded:
     except RejectedError as error:
         event_id = event.event_id if event is not None else parse.event_id_of(raw)
         return Rejected(error.reason, error.path, error.message, raw, event_id)
+    except _LeftOutError as left_out:
+        return Filtered(left_out.kind, event.event_id or None if event is not None else None)
 
 
 def _store(event: Event, context: DecodeContext) -> StoredEvent:
@@ -88,12 +114,13 @@ def _store(event: Event, context: DecodeContext) -> StoredEvent:
     if event.app_id is not None and event.app_id != envelope.app_id:
         message = f"app_id: the credential or subject is for {envelope.app_id!r}, the payload says {event.app_id!r}"
         raise RejectedError(Reason.APP_MISMATCH, "$.app_id", message)
+    page = derive.page(event.page_url) if event.page_url else None
+    _filter(event, page, context.app.filters)
     if not (event.user_id or event.anonymous_id or event.session_id):
         raise RejectedError(
             Reason.MISSING_IDENTITY, "$", "at least one of user_id, anonymous_id and session_id is required"
         )
     times = _times(event, context, context.app)
-    page = derive.page(event.page_url) if event.page_url else None
     utm = page.utm if page else derive.NO_UTM
     event_type = _event_type(event)
     default = envelope.defaults.get
@@ -134,6 +161,15 @@ def _store(event: Event, context: DecodeContext) -> StoredEvent:
         event_date=times.home.date(),
         event_hour=times.home.hour,
     )
+
+
+def _filter(event: Event, page: derive.Page | None, filters: Filters) -> None:
+    if event.opt_out:
+        raise _LeftOutError(FilterKind.OPT_OUT)
+    if filters is not NO_FILTERS:
+        kind = filters.kind_of(page and page.host, event.page_path or (page and page.path))
+        if kind is not None:
+            raise _LeftOutError(kind)
 
 
 def _text(value: str | bool | None) -> str | None:
