@@ -122,8 +122,12 @@ def test_a_compaction_in_between_does_not_stop_a_flush(lake: Lake) -> None:
     writer = lake.writer()
     writer.write(batch(1, 2))
     other = lake.table()
-    commit_something_else = lambda: other.append(Commit(is_data_change=False), other.version())
-    writer.reach = lambda step: commit_something_else() if step == "after_quarantine_commit" else None
+
+    def commit_something_else(step: str) -> None:
+        if step == "after_quarantine_commit":
+            other.append(Commit(is_data_change=False), other.version())
+
+    writer.reach = commit_something_else
     writer.write(batch(3, 4))
     assert lake.event_ids() == ids(1, 4)
 
