@@ -1,5 +1,6 @@
 """Values that follow from others: an event's time and home hour, and the parts of a page's address."""
 
+import re
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -7,6 +8,8 @@ from urllib.parse import parse_qsl
 
 from eventmill.contracts.limits import CLOCK_TOLERANCE, MAX_FUTURE
 
+# Scheme, user, host (an IPv6 address in its brackets), port.
+_AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+://(?:[^/?#@]*+@)?(\[[^/?#\]]*+\]|[^/?#:]*+)")
 UTM_NAMES = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
 
 
@@ -41,12 +44,16 @@ def hour_of(instant: datetime) -> datetime:
 
 
 class Page(NamedTuple):
-    """A page's address in parts; `utm` is in the order of UTM_NAMES, None where absent."""
+    """A page's address in parts; `utm` is in the order of UTM_NAMES, None where absent.
+
+    `host` is in lower case, without port; None in a bare path.
+    """
 
     url: str
     path: str
     query: str | None
     utm: tuple[str | None, ...]
+    host: str | None
 
 
 # An address may fill a whole event; thousands of those must not fill the memory.
@@ -69,7 +76,14 @@ def _take_apart(address: str) -> Page:
     url, _, query = without_fragment.partition("?")
     rest = url.partition("://")[2]
     path = ("/" + rest.partition("/")[2]) if rest else url
+    host = host_of(address)
     if "utm_" not in query:
-        return Page(url, path, query or None, NO_UTM)
+        return Page(url, path, query or None, NO_UTM, host)
     found = dict(reversed(parse_qsl(query, errors="replace")))
-    return Page(url, path, query, tuple(found.get(name) for name in UTM_NAMES))
+    return Page(url, path, query, tuple(found.get(name) for name in UTM_NAMES), host)
+
+
+def host_of(address: str) -> str | None:
+    """Host of an address in lower case, without user and port; None where it names none."""
+    authority = _AUTHORITY.match(address)
+    return authority[1].lower() or None if authority else None

@@ -34,6 +34,7 @@ FIELDS: dict[str, str] = {
     "duration_ms": "How long it took, e.g. screen time.",
     "is_bot": "Whether a machine did it. Default: what the User-Agent says. Bots are kept and flagged, never dropped.",
     "schema_version": "Version of this contract. A higher minor version is accepted, a higher major one quarantined.",
+    "opt_out": "`true`: the device wants not to be counted; the event is left out, and only their number is kept.",
     "properties": "Everything else. A field with an unknown name joins it; where `properties` has the name already, "
     "it goes under `_top_level`.",
 }
@@ -70,6 +71,7 @@ LIMITS: dict[str, str] = {
     "MAX_REQUEST_BYTES": "Bytes of an HTTP request, after decompression (then 413).",
     "MAX_REQUEST_EVENTS": "Events of an HTTP request (then 413).",
     "MAX_NESTING": "Levels of nested objects and arrays in an event.",
+    "MAX_HEADER_BYTES": "Bytes of an envelope's `Em-Sections`.",
     "MAX_EVENT_ID": "Characters of `event_id`.",
     "MAX_EVENT_TYPE": "Characters of `event_type`.",
     "MAX_EVENT_NAME": "Characters of `event_name`.",
@@ -89,5 +91,8 @@ HEADERS: dict[str, str] = {
     "Em-History": "`true`: the events are history, and never too old.",
     "Em-Context": "JSON object of defaults for fields that the events leave out: `source`, `device_type`, `os`, "
     "`browser`, `country`, `sdk_version`, `schema_version` (strings) and `is_bot` (boolean).",
+    "Em-Sections": "Of an envelope in which the gateway joins several requests, JSON: the distinct contexts, and per "
+    "request the number of its events, microseconds from `Em-Received-At`, the number of its context, whether it is "
+    "history, and how many events the app's filters left out.",
     "schema-version": "Default of `schema_version`.",
 }

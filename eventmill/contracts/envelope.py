@@ -1,28 +1,32 @@
-"""An envelope: 1 to 2,500 events of one app in one broker message, and what its headers say."""
+"""An envelope: up to 2,500 events of one app in one broker message. Its body is here, its headers in `headers`."""
 
 import base64
-import json
 import re
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable
 
 import msgspec
 from msgspec import Raw
 
-from eventmill.contracts import subjects
-from eventmill.contracts.decode import EnvelopeContext
+from eventmill.contracts.headers import EnvelopeError, Section, decode_sections, encode_headers, section_bytes
+
+__all__ = [
+    "EnvelopeError",
+    "Section",
+    "decode_sections",
+    "encode_headers",
+    "encode_lines",
+    "section_bytes",
+    "split_body",
+    "unwrap",
+    "wrap",
+]
 
 _ARRAY = msgspec.json.Decoder(list[Raw])
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
-_DEFAULTS = msgspec.json.Decoder(dict[str, str | bool])
 # Possessive, and a string may lack its end: one pass whatever the bytes, where backtracking would take hours.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},]', re.DOTALL)
 _STEP = {b"{": 1, b"[": 1, b"}": -1, b"]": -1}
 _WRAPPED_PREFIX = b'{"$raw":"'
-
-
-class EnvelopeError(ValueError):
-    """An envelope's body or headers are not of the contract's form."""
 
 
 def split_body(body: bytes) -> list[bytes]:
@@ -106,59 +110,3 @@ def unwrap(line: bytes) -> bytes:
         return base64.b64decode(line[len(_WRAPPED_PREFIX) : -2], validate=True)
     except ValueError:
         return line
-
-
-def encode_headers(context: EnvelopeContext, message_id: str) -> dict[str, str]:
-    """Headers of an envelope that the gateway publishes."""
-    headers = {
-        subjects.HEADER_MSG_ID: message_id,
-        subjects.HEADER_RECEIVED_AT: context.received_at.isoformat(timespec="microseconds"),
-    }
-    if context.history:
-        headers[subjects.HEADER_HISTORY] = "true"
-    if context.defaults:
-        # The standard library escapes everything beyond ASCII: a header holds nothing else.
-        headers[subjects.HEADER_CONTEXT] = json.dumps(dict(context.defaults), separators=(",", ":"))
-    return headers
-
-
-def decode_headers(subject: str, headers: Mapping[str, str] | None, published_at: datetime) -> EnvelopeContext:
-    """Context of a message. Without headers (direct NATS) `received_at` is the broker's own timestamp.
-
-    No envelope was received after the broker stored it: a header that says so, by a wrong clock or on purpose, would
-    put events into periods that are still to come. Raises EnvelopeError where a header does not have its form.
-    """
-    given = headers or {}
-    stored_at = published_at.astimezone(UTC)
-    return EnvelopeContext(
-        app_id=subjects.app_of(subject),
-        received_at=min(_instant(given.get(subjects.HEADER_RECEIVED_AT)) or stored_at, stored_at),
-        history=given.get(subjects.HEADER_HISTORY, "").lower() == "true",
-        defaults=_defaults(given),
-    )
-
-
-def _instant(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
-        message = f"header {subjects.HEADER_RECEIVED_AT} must be RFC 3339 with an offset, got {text[:50]!r}"
-        raise EnvelopeError(message)
-    return instant.astimezone(UTC)
-
-
-def _defaults(headers: Mapping[str, str]) -> dict[str, str | bool]:
-    defaults: dict[str, str | bool] = {}
-    if version := headers.get(subjects.HEADER_SCHEMA_VERSION):
-        defaults["schema_version"] = version
-    if text := headers.get(subjects.HEADER_CONTEXT):
-        try:
-            defaults |= _DEFAULTS.decode(text)
-        except msgspec.MsgspecError as error:
-            message = f"header {subjects.HEADER_CONTEXT} must be a JSON object of strings and booleans: {error}"
-            raise EnvelopeError(message) from None
-    return defaults

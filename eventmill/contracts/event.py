@@ -62,6 +62,7 @@ class Event(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
     duration_ms: DurationMs | None = None
     is_bot: bool | None = None
     schema_version: str | None = None
+    opt_out: bool | None = None
     properties: Raw = Raw(b"")
 
 

@@ -6,6 +6,8 @@ MAX_EVENT_BYTES = 32 * 1024
 MAX_REQUEST_BYTES = 500 * 1000
 MAX_REQUEST_EVENTS = 2_500
 MAX_NESTING = 16
+# The broker stores at most 64 KB of headers with a message; the other headers need some of it.
+MAX_HEADER_BYTES = 60_000
 
 MAX_EVENT_ID = 100
 MAX_EVENT_TYPE = 100

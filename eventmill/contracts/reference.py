@@ -19,6 +19,7 @@ HEADERS = (
     subjects.HEADER_RECEIVED_AT,
     subjects.HEADER_HISTORY,
     subjects.HEADER_CONTEXT,
+    subjects.HEADER_SECTIONS,
     subjects.HEADER_SCHEMA_VERSION,
 )
 # Kinds that differ from what msgspec checks while it decodes: the rest of the check needs the whole event.

@@ -14,6 +14,8 @@ HEADER_MSG_ID = "Nats-Msg-Id"
 HEADER_RECEIVED_AT = "Em-Received-At"
 HEADER_HISTORY = "Em-History"
 HEADER_CONTEXT = "Em-Context"
+# An envelope of several requests: what holds for the events of each. It replaces history and context.
+HEADER_SECTIONS = "Em-Sections"
 # An alias that publishers of other pipelines already send.
 HEADER_SCHEMA_VERSION = "schema-version"
 

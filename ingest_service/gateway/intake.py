@@ -1,5 +1,6 @@
 """Judges the events of a request, and puts each into the envelope of its app."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +12,7 @@ from eventmill.contracts.decode import (
     DecodeContext,
     Decoded,
     EnvelopeContext,
+    Filtered,
     Rejected,
     decode_event,
     uuid7,
@@ -54,10 +56,11 @@ class Judged:
 
 @dataclass(slots=True)
 class Envelope:
-    """The events of one app: the lines to publish, and what holds for all of them."""
+    """The events of one app: the lines to publish, what holds for all of them, and how many were left out, by kind."""
 
     context: EnvelopeContext
     lines: list[bytes] = field(default_factory=list)
+    filtered: Counter[str] = field(default_factory=Counter)
 
 
 class _Named(msgspec.Struct):
@@ -120,7 +123,10 @@ class _Judge:
             # At the very limit there is no room for an id; the writer then assigns one of its own.
             fits = len(spliced) <= MAX_EVENT_BYTES
             line, event_id = (spliced, self._assigned) if fits else (line, None)
-        self.envelope.lines.append(line)
+        if isinstance(decoded, Filtered):
+            self.envelope.filtered[decoded.kind.value] += 1
+        else:
+            self.envelope.lines.append(line)
         return Judged(self._app_id, decoded, event_id)
 
     def _decode(self, raw: bytes) -> tuple[bytes, Decoded]:

@@ -43,21 +43,23 @@ def quarantine_table(envelopes: Sequence[DecodedEnvelope]) -> pa.Table:
     """All rejected events of the envelopes in QUARANTINE_SCHEMA."""
     rows = [
         {
-            "app_id": envelope.context.app_id,
+            "app_id": section.context.app_id,
             "event_id": rejected.event_id,
             "reason": rejected.reason.value,
             "path": rejected.path,
             "message": f"{rejected.message} (rule: {rejected.reason.rule})",
             "raw": rejected.raw,
-            "received_at": envelope.context.received_at,
-            "history": envelope.context.history,
-            "context": json.dumps(dict(envelope.context.defaults)),
+            "received_at": section.context.received_at,
+            "history": section.context.history,
+            "context": json.dumps(dict(section.context.defaults)),
             "stream_seq": envelope.sequence,
             "row_no": row,
-            "received_date": envelope.context.received_at.date(),
+            "received_date": section.context.received_at.date(),
         }
         for envelope in envelopes
-        for row, rejected in zip(envelope.rejected_rows, envelope.rejected, strict=True)
+        for row, rejected, section in zip(
+            envelope.rejected_rows, envelope.rejected, envelope.rejected_sections, strict=True
+        )
     ]
     return pa.Table.from_pylist(rows, schema=QUARANTINE_SCHEMA)
 

@@ -1,15 +1,16 @@
 """Turns an envelope into rows: events to store, and rejected ones to quarantine."""
 
 import asyncio
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import msgspec
 import structlog
 
-from eventmill.contracts.decode import AppRules, DecodeContext, EnvelopeContext, Rejected, decode_event
-from eventmill.contracts.envelope import EnvelopeError, decode_headers, split_body, unwrap
+from eventmill.contracts.decode import AppRules, DecodeContext, EnvelopeContext, Filtered, Rejected, decode_event
+from eventmill.contracts.envelope import EnvelopeError, Section, decode_sections, split_body, unwrap
 from eventmill.contracts.event import StoredEvent
 from eventmill.contracts.limits import MAX_REQUEST_EVENTS
 from eventmill.contracts.reasons import Reason
@@ -23,30 +24,58 @@ log = structlog.get_logger(__name__)
 MAX_ATTEMPTS = 3
 
 
+@dataclass(slots=True)
+class DecodedSection:
+    """The events of one request, counted: `received = stored + quarantined + filtered`.
+
+    `filtered` is by kind and includes those that the gateway left out, `quarantined` is by reason; `flagged` counts
+    the stored ones that break the tracking plan.
+    """
+
+    context: EnvelopeContext
+    received: int
+    stored: int = 0
+    flagged: int = 0
+    quarantined: Counter[str] = field(default_factory=Counter)
+    filtered: Counter[str] = field(default_factory=Counter)
+
+
 @dataclass(frozen=True, slots=True)
 class DecodedEnvelope:
-    """An envelope's rows. `events[i]` has row number `event_rows[i]`: its place in the envelope, rejected ones too."""
+    """An envelope's rows. `events[i]` has row number `event_rows[i]`: its place in the envelope, rejected ones too.
+
+    `rejected[i]` has row number `rejected_rows[i]` and came in `rejected_sections[i]`.
+    """
 
     sequence: int
     published_at: datetime
     size: int
-    context: EnvelopeContext
-    events: list[StoredEvent]
-    event_rows: list[int]
-    rejected: list[Rejected]
-    rejected_rows: list[int]
+    sections: Sequence[DecodedSection]
+    events: list[StoredEvent] = field(default_factory=list)
+    event_rows: list[int] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    rejected_rows: list[int] = field(default_factory=list)
+    rejected_sections: list[DecodedSection] = field(default_factory=list)
     missing: int = 0
 
+    @property
+    def app_id(self) -> str:
+        """The app of all sections."""
+        return self.sections[0].context.app_id
+
     def without(self, rows: Collection[int]) -> "DecodedEnvelope":
-        """The envelope without the rows of these numbers."""
-        events = [(event, row) for event, row in zip(self.events, self.event_rows, strict=True) if row not in rows]
-        rejected = [(item, row) for item, row in zip(self.rejected, self.rejected_rows, strict=True) if row not in rows]
+        """The envelope without the rows of these numbers; its sections count them still."""
+        if not rows:
+            return self
+        events = [index for index, row in enumerate(self.event_rows) if row not in rows]
+        rejected = [index for index, row in enumerate(self.rejected_rows) if row not in rows]
         return replace(
             self,
-            events=[event for event, _ in events],
-            event_rows=[row for _, row in events],
-            rejected=[item for item, _ in rejected],
-            rejected_rows=[row for _, row in rejected],
+            events=[self.events[index] for index in events],
+            event_rows=[self.event_rows[index] for index in events],
+            rejected=[self.rejected[index] for index in rejected],
+            rejected_rows=[self.rejected_rows[index] for index in rejected],
+            rejected_sections=[self.rejected_sections[index] for index in rejected],
         )
 
 
@@ -88,45 +117,68 @@ class EnvelopeDecoder:
 
 def decode_envelope(envelope: Envelope, rules: AppRules | None, history_start: datetime) -> DecodedEnvelope:
     """Decode every event of an envelope. Raises EnvelopeError where headers or size are not of the contract's form."""
-    context = decode_headers(envelope.subject, envelope.headers, envelope.published_at)
+    sections = decode_sections(envelope.subject, envelope.headers, envelope.published_at)
     lines = split_body(envelope.body)
     # Row numbers beyond it would collide in the order that decides which copy of a duplicate counts.
     if len(lines) > MAX_REQUEST_EVENTS:
         raise EnvelopeError(f"an envelope holds at most {MAX_REQUEST_EVENTS:,} events, this one {len(lines):,}")
+    counts = _line_counts(sections, len(lines))
     decoded = DecodedEnvelope(
         envelope.sequence,
         envelope.published_at,
         len(envelope.body),
-        context,
-        events=[],
-        event_rows=[],
-        rejected=[],
-        rejected_rows=[],
+        [
+            DecodedSection(section.context, count + sum(section.filtered.values()), filtered=Counter(section.filtered))
+            for section, count in zip(sections, counts, strict=True)
+        ],
         missing=envelope.missing,
     )
-    decode_context = DecodeContext(rules, context, history_start)
-    for row, line in enumerate(lines):
-        result = decode_event(unwrap(line), decode_context)
-        if isinstance(result, Rejected):
-            decoded.rejected.append(result)
-            decoded.rejected_rows.append(row)
-        else:
-            decoded.events.append(result)
-            decoded.event_rows.append(row)
+    first = 0
+    for section, count in zip(decoded.sections, counts, strict=True):
+        context = DecodeContext(rules, section.context, history_start)
+        for row in range(first, first + count):
+            _decode_line(decoded, section, row, unwrap(lines[row]), context)
+        first += count
     return decoded
+
+
+def _line_counts(sections: Sequence[Section], lines: int) -> list[int]:
+    """How many lines each section has. Raises EnvelopeError where they are not all lines of the envelope."""
+    counts = [lines if section.events is None else section.events for section in sections]
+    if sum(counts) != lines:
+        raise EnvelopeError(f"the sections have {sum(counts):,} events, the envelope has {lines:,}")
+    return counts
+
+
+def _decode_line(
+    decoded: DecodedEnvelope, section: DecodedSection, row: int, line: bytes, context: DecodeContext
+) -> None:
+    result = decode_event(line, context)
+    if isinstance(result, Rejected):
+        section.quarantined[result.reason.value] += 1
+        decoded.rejected.append(result)
+        decoded.rejected_rows.append(row)
+        decoded.rejected_sections.append(section)
+    elif isinstance(result, Filtered):
+        section.filtered[result.kind.value] += 1
+    else:
+        section.stored += 1
+        decoded.events.append(result)
+        decoded.event_rows.append(row)
 
 
 def poisoned(envelope: Envelope, error: Exception) -> DecodedEnvelope:
     """An envelope as one rejected row that keeps its bytes, and its headers for whoever replays it."""
     message = f"{type(error).__name__}: {error}\nheaders: {msgspec.json.encode(dict(envelope.headers)).decode()}"
+    context = EnvelopeContext(app_of(envelope.subject), envelope.published_at)
+    section = DecodedSection(context, received=1, quarantined=Counter({Reason.POISON_ENVELOPE.value: 1}))
     return DecodedEnvelope(
         envelope.sequence,
         envelope.published_at,
         len(envelope.body),
-        EnvelopeContext(app_of(envelope.subject), envelope.published_at),
-        events=[],
-        event_rows=[],
+        [section],
         rejected=[Rejected(Reason.POISON_ENVELOPE, "$", message, envelope.body)],
         rejected_rows=[0],
+        rejected_sections=[section],
         missing=envelope.missing,
     )

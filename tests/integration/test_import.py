@@ -69,7 +69,8 @@ def decoded(settings: Settings) -> list[Decoded]:
         found: list[Decoded] = []
         for sequence in range(max(identity.first_seq, 1), identity.last_seq + 1):
             message = await js.get_msg(subjects.STREAM, sequence)
-            context = envelope.decode_headers(message.subject, message.headers, datetime.now(UTC))
+            (section,) = envelope.decode_sections(message.subject, message.headers, datetime.now(UTC))
+            context = section.context
             rules = DecodeContext(AppRules("site"), context, datetime(2015, 5, 17, tzinfo=UTC))
             lines = envelope.split_body(message.data)
             found.extend(decode_event(envelope.unwrap(line), rules) for line in lines)

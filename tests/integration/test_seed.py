@@ -51,7 +51,8 @@ async def stored_events(jetstream: Any) -> tuple[list[StoredEvent], int]:
     rejected = 0
     for sequence in range(max(identity.first_seq, 1), identity.last_seq + 1):
         message = await jetstream.get_msg(subjects.STREAM, sequence)
-        context = envelope.decode_headers(message.subject, message.headers, datetime.now(UTC))
+        (section,) = envelope.decode_sections(message.subject, message.headers, datetime.now(UTC))
+        context = section.context
         for line in envelope.split_body(message.data):
             event = decode_event(envelope.unwrap(line), DecodeContext(AppRules(context.app_id), context))
             if isinstance(event, StoredEvent):

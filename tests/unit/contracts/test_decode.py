@@ -12,11 +12,13 @@ from eventmill.contracts.decode import (
     AppRules,
     DecodeContext,
     EnvelopeContext,
+    Filtered,
     Rejected,
     decode_event,
     uuid7,
 )
 from eventmill.contracts.event import StoredEvent
+from eventmill.contracts.filters import FilterKind, Filters
 from eventmill.contracts.parse import ALIASES, nesting
 from eventmill.contracts.reasons import RULES, Reason
 
@@ -40,6 +42,11 @@ def rejected(event: Any, rules: DecodeContext | None = None) -> Rejected:
     decoded = decode_event(event if isinstance(event, bytes) else msgspec.json.encode(event), rules or context())
     assert isinstance(decoded, Rejected), decoded
     return decoded
+
+
+def filtered(event: dict[str, Any], rules: DecodeContext | None = None) -> FilterKind | None:
+    decoded = decode_event(msgspec.json.encode(event), rules or context())
+    return decoded.kind if isinstance(decoded, Filtered) else None
 
 
 def test_the_least_event_gets_its_defaults() -> None:
@@ -215,19 +222,47 @@ def test_a_rejected_event_keeps_its_id_where_it_can_be_told() -> None:
     assert rejected(b'{"event_id":"e"').event_id is None
 
 
+def test_a_device_that_opted_out_is_left_out_with_or_without_an_id() -> None:
+    assert filtered(LEAST | {"opt_out": True}) is FilterKind.OPT_OUT
+    assert filtered({"opt_out": True}) is FilterKind.OPT_OUT
+    assert filtered(LEAST | {"opt_out": False}) is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"page_url": "https://Staging.shop.example:81/a?b"}, FilterKind.HOST),
+        ({"page_url": "https://shop.example/admin/users?x=1"}, FilterKind.PATH),
+        ({"page_url": "https://shop.example/", "page_path": "/admin/"}, FilterKind.PATH),
+        ({"page_path": "/admin/"}, FilterKind.PATH),
+        ({"page_url": "https://shop.example/a"}, None),
+        ({}, None),
+    ],
+)
+def test_internal_hosts_and_paths_are_left_out(fields: dict[str, Any], kind: FilterKind | None) -> None:
+    internal = AppRules("shop", filters=Filters(hosts=("staging.*",), paths=("/admin/*",)))
+    assert filtered(LEAST | fields, context(app=internal)) is kind
+
+
+def test_what_is_left_out_is_left_out_before_its_identity_and_age_are_looked_at() -> None:
+    internal = AppRules("shop", filters=Filters(hosts=("staging.*",)))
+    event = {"page_url": "https://staging.shop.example/", "timestamp": "2000-01-01T00:00:00Z"}
+    assert filtered(event, context(app=internal)) is FilterKind.HOST
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=10,
 )
-field_names = st.sampled_from([*StoredEvent.__struct_fields__, *ALIASES, "_metadata", "other"])
+field_names = st.sampled_from([*StoredEvent.__struct_fields__, "opt_out", *ALIASES, "_metadata", "other"])
 
 
 @given(st.binary(max_size=200))
 @example(b"\\")
 @example(b'{"a":"\\ud800"}')
 def test_no_bytes_raise(raw: bytes) -> None:
-    assert isinstance(decode_event(raw, context()), Rejected | StoredEvent)
+    assert isinstance(decode_event(raw, context()), Rejected | Filtered | StoredEvent)
 
 
 @given(st.dictionaries(field_names, json_values, max_size=6))
@@ -236,6 +271,9 @@ def test_no_object_raises_and_what_is_stored_obeys_the_rules(fields: dict[str, A
     decoded = decode_event(raw, context())
     if isinstance(decoded, Rejected):
         assert decoded.raw == raw
+        return
+    if isinstance(decoded, Filtered):
+        assert fields["opt_out"] is True
         return
     assert decoded.user_id or decoded.anonymous_id or decoded.session_id
     assert isinstance(msgspec.json.decode(decoded.properties), dict)

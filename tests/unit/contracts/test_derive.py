@@ -99,3 +99,19 @@ def test_a_long_address_is_taken_apart_like_a_short_one_and_not_kept_in_memory()
     assert derive._remembered.cache_info().currsize == 0
     derive.page("/cart")
     assert derive._remembered.cache_info().currsize == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("https://Shop.Example/a", "shop.example"),
+        ("https://user:pass@shop.example:8443?q", "shop.example"),
+        ("http://[2001:DB8::1]:80/", "[2001:db8::1]"),
+        ("app://home", "home"),
+        ("/products", None),
+        ("https:///a", None),
+        ("/a?to=https://x.test/", None),
+    ],
+)
+def test_a_host_is_told_without_user_and_port(address: str, host: str | None) -> None:
+    assert derive.page(address).host == host

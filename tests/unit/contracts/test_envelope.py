@@ -1,23 +1,12 @@
 """Bodies and headers of envelopes."""
 
-from datetime import UTC, datetime, timedelta, timezone
-
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventmill.contracts.decode import EnvelopeContext
-from eventmill.contracts.envelope import (
-    EnvelopeError,
-    decode_headers,
-    encode_headers,
-    encode_lines,
-    split_body,
-    unwrap,
-)
+from eventmill.contracts.envelope import encode_lines, split_body, unwrap
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 A, B = b'{"a":1}', b'{"b":[1,"],{"]}'
 
 scalars = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text()
@@ -99,46 +88,3 @@ def test_a_line_that_is_an_array_does_not_swallow_its_neighbours() -> None:
 
 def test_a_wrapper_with_broken_base64_stays_as_it_is() -> None:
     assert unwrap(b'{"$raw":"?"}') == b'{"$raw":"?"}'
-
-
-@given(
-    history=st.booleans(),
-    offset_hours=st.integers(-12, 14),
-    defaults=st.dictionaries(st.text(), st.text() | st.booleans(), max_size=4),
-)
-def test_headers_carry_the_context(*, history: bool, offset_hours: int, defaults: dict[str, str | bool]) -> None:
-    received_at = NOON.astimezone(timezone(timedelta(hours=offset_hours)))
-    context = EnvelopeContext("shop", received_at, history, defaults)
-    headers = encode_headers(context, "id-1")
-    assert headers["Nats-Msg-Id"] == "id-1"
-    assert all(value.isascii() for value in headers.values())
-    found = decode_headers("events.shop", headers, NOON + timedelta(days=1))
-    assert found == EnvelopeContext("shop", NOON, history, defaults)
-
-
-def test_without_headers_the_brokers_time_counts() -> None:
-    assert decode_headers("events.shop", None, NOON) == EnvelopeContext("shop", NOON)
-
-
-@pytest.mark.parametrize("ahead", [timedelta(seconds=2), timedelta(days=365 * 7_000)])
-def test_no_envelope_was_received_after_the_broker_stored_it(ahead: timedelta) -> None:
-    headers = {"Em-Received-At": (NOON + ahead).isoformat()}
-    assert decode_headers("events.shop", headers, NOON).received_at == NOON
-
-
-def test_the_alias_header_names_the_schema_version() -> None:
-    assert decode_headers("events.shop", {"schema-version": "1.2.0"}, NOON).defaults == {"schema_version": "1.2.0"}
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Em-Received-At": "yesterday"},
-        {"Em-Received-At": "2026-03-01T12:00:00"},
-        {"Em-Context": "{"},
-        {"Em-Context": '{"os":1}'},
-    ],
-)
-def test_a_header_of_another_form_is_an_error(headers: dict[str, str]) -> None:
-    with pytest.raises(EnvelopeError, match=next(iter(headers))):
-        decode_headers("events.shop", headers, NOON)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from eventmill.contracts.decode import AppRules
+from eventmill.contracts.envelope import EnvelopeError
 from eventmill.contracts.reasons import Reason
 from ingest_service.writer.attempts import AttemptFile
 from ingest_service.writer.decoding import DecodedEnvelope, EnvelopeDecoder, decode_envelope
@@ -70,6 +71,31 @@ async def test_attempts_before_a_restart_count(attempts: AttemptFile) -> None:
     faulty = Faulty(1)
     decoded = await decoder_of(attempts, faulty).decode(ENVELOPE, 0.0)
     assert (len(decoded.rejected), faulty.calls) == (1, 1)
+
+
+SECTIONS = {
+    "Em-Received-At": RECEIVED_AT.isoformat(),
+    "Em-Sections": '{"contexts":[{"os":"iOS"},{}],'
+    '"sections":[[2,0,0],[0,-1000000,1,false,{"address":3}],[1,-2000000,1]]}',
+}
+THREE_LINES = b'{"user_id":"u","event_type":"a"}\nbad\n{"user_id":"u","event_type":"b","opt_out":true}'
+
+
+def test_each_section_has_its_own_context_and_counts() -> None:
+    decoded = decode_envelope(Envelope(9, "events.shop", SECTIONS, THREE_LINES, RECEIVED_AT), SHOP, HISTORY_START)
+    (event,), (rejected,) = decoded.events, decoded.rejected
+    assert (event.os, event.received_at, decoded.event_rows) == ("iOS", RECEIVED_AT, [0])
+    assert (rejected.raw, decoded.rejected_rows) == (b"bad", [1])
+    assert [section.received for section in decoded.sections] == [2, 3, 1]
+    assert [section.stored for section in decoded.sections] == [1, 0, 0]
+    assert [dict(section.quarantined) for section in decoded.sections] == [{"malformed_json": 1}, {}, {}]
+    assert [dict(section.filtered) for section in decoded.sections] == [{}, {"address": 3}, {"opt_out": 1}]
+
+
+def test_sections_that_do_not_add_up_to_the_lines_are_an_error() -> None:
+    body = THREE_LINES + b"\n{}"
+    with pytest.raises(EnvelopeError, match="3 events, the envelope has 4"):
+        decode_envelope(Envelope(9, "events.shop", SECTIONS, body, RECEIVED_AT), SHOP, HISTORY_START)
 
 
 def test_attempts_are_those_of_one_envelope_of_one_stream(attempts: AttemptFile) -> None:
