@@ -1,7 +1,7 @@
 """The lake: Delta tables on a local disk, opened, created and read as snapshots of files."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -182,6 +182,8 @@ class CommitNote:
     version: int
     touched: tuple[TouchedHour, ...]
     complete_through: datetime | None
+    # The whole `commitInfo`, for whoever knows what else is in it.
+    info: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @classmethod
     def parse(cls, version: int, info: dict[str, Any]) -> "CommitNote":
@@ -194,6 +196,7 @@ class CommitNote:
                 for entry in info.get("touched", ())
             ),
             complete_through=datetime.fromisoformat(through) if through else None,
+            info=info,
         )
 
 

@@ -181,7 +181,7 @@ def update_app(connection: psycopg.Connection[Any], app_id: str, **changes: Any)
             connection.execute(statement, values | {"app_id": app_id})
         after = get_app(connection, app_id)
         if after.time_zone != before.time_zone:
-            delete_rollups(connection, app_id)
+            delete_rollups(connection, app_id, keep="ingest_%")
             reconciliation.request(connection)
     return after
 
@@ -194,12 +194,17 @@ def rotate_key(connection: psycopg.Connection[Any], app_id: str, kind: KeyKind) 
         return issue_key(connection, app.org_id, kind, [app_id])
 
 
-def delete_rollups(connection: psycopg.Connection[Any], app_id: str) -> int:
-    """Delete the app's rows from every table of `rollups` that has an app, and return how many. The caller commits."""
+def delete_rollups(connection: psycopg.Connection[Any], app_id: str, keep: str = "") -> int:
+    """Delete the app's rows from every table of `rollups` that has an app, and return how many. The caller commits.
+
+    Tables whose name is like `keep` stay: what is kept of arrivals cannot be computed from the lake again.
+    """
     tables = connection.execute(
         "select c.table_schema, c.table_name from information_schema.columns c"
         " join information_schema.tables t using (table_schema, table_name)"
         " where c.table_schema in ('rollups', 'marts') and c.column_name = 'app_id' and t.table_type = 'BASE TABLE'"
+        " and c.table_name not like %s",
+        [keep],
     ).fetchall()
     statement = sql.SQL("delete from {} where app_id = %s")
     return sum(connection.execute(statement.format(sql.Identifier(*table)), [app_id]).rowcount for table in tables)
