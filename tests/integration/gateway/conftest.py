@@ -10,12 +10,15 @@ import psycopg
 import pytest
 from nats.js import JetStreamContext
 
+from eventmill import stream
 from eventmill.control import apps
 from eventmill.control.apps import IssuedKeys
 from eventmill.http.serving import build_server
+from eventmill.lake import create_tables
 from eventmill.settings import Settings
 from ingest_service.gateway.app import create_app
 from tests.gateway_calls import StartGateway, until_answers
+from tests.writer_bench import Bench
 
 
 @pytest.fixture
@@ -48,6 +51,16 @@ async def gateway(start_gateway: StartGateway, settings: Settings) -> httpx.Asyn
 def keys(database: str) -> IssuedKeys:
     with psycopg.connect(database) as connection:
         return apps.create_app(connection, "shop")[1]
+
+
+@pytest.fixture
+async def bench_with_shop(settings: Settings, keys: IssuedKeys) -> AsyncIterator[Bench]:
+    """Broker and lake behind the gateway, for a writer that reads what it published to the app of `keys`."""
+    create_tables(settings)
+    client = await stream.connect(settings, "test")
+    await stream.ensure_stream(client.jetstream(), settings)
+    yield Bench(settings, client)
+    await client.close()
 
 
 @pytest.fixture
