@@ -1,7 +1,7 @@
 # The two commands: `make up` and `make test`. Every EVENTMILL_* variable of the caller is honoured.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up test lint docs bench chaos
+.PHONY: help up test lint docs snippet bench chaos
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,6 +15,7 @@ help:
 	@echo "make test    install, set a browser up and run all tests"
 	@echo "make lint    format, lint, types, imports, SQL"
 	@echo "make docs    write the generated pages of docs/ again"
+	@echo "make snippet check and build the browser snippet; needs Node"
 	@echo "make bench   measure; NAME=freshness for one of the benchmarks"
 	@echo "make chaos   kill parts under load and compare the counts"
 
@@ -71,6 +72,10 @@ docs: $(INSTALLED_DEV)
 	@$(BIN)/python -m eventmill.contracts.metrics_reference > docs/metrics.md
 	@$(BIN)/python -m eventmill.settings_reference > docs/settings.md
 	@$(BIN)/python -m eventmill.settings_reference --env > .env.example
+
+# Its packages run no scripts of their own.
+snippet:
+	@cd clients/snippet && npm ci --ignore-scripts --no-audit --no-fund && npm run --silent check && npm run --silent build
 
 bench: $(INSTALLED_DEV)
 	@$(BIN)/python -m tests.benchmarks $(NAME)

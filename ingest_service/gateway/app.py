@@ -17,7 +17,7 @@ from eventmill.http.problems import answer_http_error
 from eventmill.http.requests import RequestLog
 from eventmill.settings import Settings
 from eventmill.warehouse import async_pool
-from ingest_service.gateway import health
+from ingest_service.gateway import health, snippet
 from ingest_service.gateway.acceptance import Intake
 from ingest_service.gateway.events import EventsEndpoint
 from ingest_service.gateway.front import IngestFront
@@ -61,7 +61,7 @@ def create_app(settings: Settings) -> RequestLog:
         await store.close()
 
     app = Litestar(
-        [health.live, health.ready, health.metrics],
+        [health.live, health.ready, health.metrics, snippet.script],
         state=state,
         lifespan=[lifespan],
         exception_handlers={HTTPException: answer_http_error, Exception: answer_crash},
