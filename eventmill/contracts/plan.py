@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
 
 import jsonschema_rs
 import msgspec
@@ -38,16 +37,18 @@ class Violation:
     properties: bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PlannedType:
     """The JSON Schema (its text) of one event type's `properties`, and the action."""
 
     schema: bytes
     action: PlanAction
 
-    @cached_property
-    def validators(self) -> tuple[Validator, Validator]:
-        """Of the whole schema and of its single properties. Raises EventmillError for a schema that breaks a rule."""
+    def compile(self) -> tuple[Validator, Validator]:
+        """Validators of the whole schema and of its single properties, made once per text.
+
+        Raises EventmillError for a schema that breaks a rule.
+        """
         return compile_schema(self.schema)
 
 
@@ -68,7 +69,7 @@ class TrackingPlan:
             left = b"{}" if planned.action is PlanAction.OMIT else properties
             message = f"properties: cannot be compared with the plan: {error}"
             return Violation(planned.action, "$.properties", message[:_MAX_MESSAGE], left)
-        whole, single = planned.validators
+        whole, single = planned.compile()
         if whole.is_valid(value):
             return None
         broken = _first_error(whole, value)
@@ -82,7 +83,7 @@ def plan_of(types: Mapping[str, tuple[bytes, str]]) -> TrackingPlan | None:
         return None
     planned = {name: PlannedType(schema, PlanAction(action)) for name, (schema, action) in types.items()}
     for planned_type in planned.values():
-        compile_schema(planned_type.schema)
+        planned_type.compile()
     return TrackingPlan(planned)
 
 

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -13,23 +13,27 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
-from eventmill.contracts.decode import AppRules
-from eventmill.contracts.limits import DEFAULT_RETENTION_DAYS
 from eventmill.contracts.subjects import APP_ID, is_app_id
 from eventmill.control import reconciliation
 from eventmill.control.credentials import KeyKind, issue_key, revoke_keys
+from eventmill.control.origins import key_origins
 from eventmill.errors import EventmillError
 
 _COLUMNS = sql.SQL(
-    "app_id, identifier::text, name, org_id, owner_id, time_zone, week_start, retention_days, created_at, deleted_at"
+    "app_id, identifier::text, name, org_id, owner_id, time_zone, week_start, retention_days,"
+    " events_per_second, created_at, deleted_at"
 )
-_CHANGEABLE = ("name", "owner_id", "time_zone", "week_start", "retention_days")
+_CHANGEABLE = ("name", "owner_id", "time_zone", "week_start", "retention_days", "events_per_second")
 _MAX_APP_ID = 63
+MAX_EVENTS_PER_SECOND = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A tenant. `week_start` is an ISO weekday (1 Monday); `retention_days` 0 keeps events for ever."""
+    """A tenant. `week_start` is an ISO weekday (1 Monday); `retention_days` 0 keeps events for ever.
+
+    `events_per_second` is what the gateways take; 0 is no limit.
+    """
 
     app_id: str
     identifier: str
@@ -39,6 +43,7 @@ class App:
     time_zone: str
     week_start: int
     retention_days: int
+    events_per_second: int
     created_at: datetime
     deleted_at: datetime | None
 
@@ -58,29 +63,20 @@ def create_app(
     *,
     app_id: str | None = None,
     org_id: str = "default",
-    owner_id: str | None = None,
-    time_zone: str = "UTC",
-    week_start: int = 1,
-    retention_days: int = DEFAULT_RETENTION_DAYS,
+    allowed_origins: Sequence[str] | None = None,
+    **settings: Any,
 ) -> tuple[App, IssuedKeys]:
     """Create an app and its three keys; without `app_id` the id is made of the name. The caller commits.
 
-    Raises EventmillError where the id is taken or a value breaks a rule.
+    `allowed_origins` are those of the write key, any where they are left out; `settings` are those of `update_app`,
+    by their columns' defaults where left out. Raises EventmillError where the id is taken or a value breaks a rule.
     """
-    values = _checked(
-        {
-            "name": name,
-            "owner_id": owner_id,
-            "time_zone": time_zone,
-            "week_start": week_start,
-            "retention_days": retention_days,
-        }
-    )
+    values = _checked({"name": name} | settings)
     with connection.transaction():
         connection.execute("insert into control.org (org_id) values (%s) on conflict do nothing", [org_id])
         app = _insert(connection, app_id, slug(name), values | {"org_id": org_id})
         keys = IssuedKeys(
-            issue_key(connection, org_id, "write", [app.app_id]),
+            issue_key(connection, org_id, "write", [app.app_id], allowed_origins=allowed_origins),
             issue_key(connection, org_id, "read", [app.app_id]),
             issue_key(connection, org_id, "admin", [app.app_id]),
         )
@@ -122,7 +118,10 @@ def slug(name: str) -> str:
 
 
 def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values, checked by name. Raises EventmillError naming the field and the rule."""
+    """The values, checked by name. Raises EventmillError naming the field and the rule, ValueError for another name."""
+    if unknown := set(values) - set(_CHANGEABLE):
+        msg = f"not changeable: {sorted(unknown)}"
+        raise ValueError(msg)
     if "name" in values and not 1 <= len(values["name"]) <= 200:
         raise EventmillError("name must have 1 to 200 characters.")
     if "time_zone" in values and values["time_zone"] not in zoneinfo.available_timezones():
@@ -134,6 +133,8 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
         raise EventmillError("week_start must be 1 (Monday) to 7 (Sunday).")
     if "retention_days" in values and not 0 <= values["retention_days"] <= 36_500:
         raise EventmillError("retention_days must be 0 (for ever) to 36500.")
+    if "events_per_second" in values and not 0 <= values["events_per_second"] <= MAX_EVENTS_PER_SECOND:
+        raise EventmillError(f"events_per_second must be 0 (no limit) to {MAX_EVENTS_PER_SECOND}.")
     return dict(values)
 
 
@@ -153,21 +154,12 @@ def list_apps(connection: psycopg.Connection[Any]) -> list[App]:
         return cursor.execute(sql.SQL("select {} from control.app order by app_id").format(_COLUMNS)).fetchall()
 
 
-def app_rules(connection: psycopg.Connection[Any]) -> dict[str, AppRules]:
-    """What validation needs of every app that accepts events."""
-    rows = connection.execute("select app_id, retention_days from control.app where deleted_at is null").fetchall()
-    return {app_id: AppRules(app_id, retention_days) for app_id, retention_days in rows}
-
-
 def update_app(connection: psycopg.Connection[Any], app_id: str, **changes: Any) -> App:
-    """Change name, owner_id, time_zone, week_start or retention_days. The caller commits.
+    """Change name, owner_id, time_zone, week_start, retention_days or events_per_second. The caller commits.
 
     A new time zone moves every period, so the app's rollups go in the same transaction, and the pipeline is asked to
     compute them anew from the lake. Raises EventmillError for an unknown app or a value that breaks a rule.
     """
-    if unknown := set(changes) - set(_CHANGEABLE):
-        msg = f"not changeable: {sorted(unknown)}"
-        raise ValueError(msg)
     values = _checked(changes)
     with connection.transaction():
         before = get_app(connection, app_id)
@@ -186,12 +178,15 @@ def update_app(connection: psycopg.Connection[Any], app_id: str, **changes: Any)
     return after
 
 
-def rotate_key(connection: psycopg.Connection[Any], app_id: str, kind: KeyKind) -> str:
-    """Revoke the app's keys of that kind and return a new one. The caller commits."""
+def rotate_key(
+    connection: psycopg.Connection[Any], app_id: str, kind: KeyKind, *, allowed_origins: Sequence[str] | None = None
+) -> str:
+    """Revoke the app's keys of that kind and return a new one, with their origins unless told. The caller commits."""
     with connection.transaction():
         app = get_app(connection, app_id)
+        origins = key_origins(connection, app_id, kind) if allowed_origins is None else allowed_origins
         revoke_keys(connection, app_id, kind)
-        return issue_key(connection, app.org_id, kind, [app_id])
+        return issue_key(connection, app.org_id, kind, [app_id], allowed_origins=origins)
 
 
 def delete_rollups(connection: psycopg.Connection[Any], app_id: str, keep: str = "") -> int:

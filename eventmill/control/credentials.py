@@ -11,6 +11,8 @@ from typing import Any, Literal, get_args
 import psycopg
 
 from eventmill.contracts.decode import AppRules
+from eventmill.control.origins import ANY_ORIGIN, checked_origins
+from eventmill.control.rules import RULE_COLUMNS, rules_of
 
 KeyKind = Literal["write", "read", "admin"]
 KINDS: tuple[KeyKind, ...] = get_args(KeyKind)
@@ -21,25 +23,31 @@ _PREFIX_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _PREFIX_LENGTH = 8
 _SECRET_LENGTH = 43
 
-_LOOKUP = """
-    select c.credential_id::text, c.kind, c.org_id, c.sha256, c.expires_at, c.revoked_at, a.app_id, a.retention_days
+_OWN_COLUMNS = 7  # those of the credential; the app's rules follow
+_LOOKUP = f"""
+    select c.credential_id::text, c.kind, c.org_id, c.sha256, c.expires_at, c.revoked_at, c.allowed_origins,
+        {RULE_COLUMNS}
     from control.credential c
     join control.credential_app ca using (credential_id)
     join control.app a on a.app_id = ca.app_id and a.deleted_at is null
     where c.prefix = %s
     order by a.app_id
-"""
+"""  # noqa: S608 - our own text, no input
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a key may do: its kind, and the rules of the apps of one organisation that it covers (at least one)."""
+    """What a key may do: its kind, and the rules of the apps of one organisation that it covers (at least one).
+
+    `allowed_origins` are the web origins whose pages may use it; `*` is any, none is no page of another origin.
+    """
 
     credential_id: str
     kind: KeyKind
     org_id: str
     apps: Mapping[str, AppRules]
     expires_at: datetime | None = None
+    allowed_origins: tuple[str, ...] = ()
 
     @property
     def app_ids(self) -> tuple[str, ...]:
@@ -84,19 +92,22 @@ def issue_key(
     app_ids: Iterable[str],
     *,
     expires_at: datetime | None = None,
+    allowed_origins: Sequence[str] | None = None,
 ) -> str:
     """Create a credential for apps of one organisation and return its key, which cannot be had again.
 
-    The caller commits. Raises ValueError for no app, or an app that is not the organisation's.
+    Without `allowed_origins` a write key may be used by pages of any origin, and others by none. The caller commits.
+    Raises ValueError for no app, or an app that is not the organisation's; EventmillError for what is no origin.
     """
     wanted = sorted(set(app_ids))
     prefix = "".join(secrets.choice(_PREFIX_ALPHABET) for _ in range(_PREFIX_LENGTH))
     key = f"em_{_LETTERS[kind]}_{prefix}_{secrets.token_urlsafe(32)}"
+    origins = default_origins(kind) if allowed_origins is None else checked_origins(allowed_origins)
     with connection.transaction():
         row = connection.execute(
-            "insert into control.credential (org_id, kind, prefix, sha256, expires_at) values (%s, %s, %s, %s, %s)"
-            " returning credential_id",
-            [org_id, kind, prefix, digest(key), expires_at],
+            "insert into control.credential (org_id, kind, prefix, sha256, expires_at, allowed_origins)"
+            " values (%s, %s, %s, %s, %s, %s) returning credential_id",
+            [org_id, kind, prefix, digest(key), expires_at, origins],
         ).fetchone()
         covered = connection.execute(
             "insert into control.credential_app (credential_id, app_id)"
@@ -107,6 +118,11 @@ def issue_key(
             msg = f"a key covers at least one app, all of organisation {org_id!r}; got {wanted}"
             raise ValueError(msg)
     return key
+
+
+def default_origins(kind: KeyKind) -> list[str]:
+    """Origins of a new key that names none: a write key stands in a page anyway."""
+    return [ANY_ORIGIN] if kind == "write" else []
 
 
 def authenticate(connection: psycopg.Connection[Any], key: str) -> Credential | None:
@@ -127,11 +143,12 @@ async def authenticate_async(connection: psycopg.AsyncConnection[Any], key: str)
 def _verify(parsed: ParsedKey, rows: Sequence[tuple[Any, ...]]) -> Credential | None:
     if not rows:
         return None
-    credential_id, kind, org_id, sha256, expires_at, revoked_at, _, _ = rows[0]
+    credential_id, kind, org_id, sha256, expires_at, revoked_at, allowed_origins = rows[0][:_OWN_COLUMNS]
     if not hmac.compare_digest(bytes(sha256), parsed.sha256) or revoked_at is not None:
         return None
-    apps = {app_id: AppRules(app_id, retention_days) for *_, app_id, retention_days in rows}
-    credential = Credential(credential_id, kind, org_id, apps, expires_at)
+    rules = (rules_of(*row[_OWN_COLUMNS:]) for row in rows)
+    apps = {one.app_id: one for one in rules}
+    credential = Credential(credential_id, kind, org_id, apps, expires_at, tuple(allowed_origins))
     return None if credential.is_expired() else credential
 
 

@@ -20,6 +20,7 @@ from eventmill.contracts.subjects import STREAM, subject_for
 from eventmill.control import apps
 from eventmill.control.credentials import issue_key
 from eventmill.control.deletion import delete_app
+from eventmill.control.rules import app_rules
 from eventmill.data_files import write_data_file
 from eventmill.delta_log import Commit, DataFile, Transaction
 from eventmill.embedded.nats import NatsServer
@@ -152,7 +153,7 @@ def test_a_deletion_waits_for_the_writer_and_can_be_given_again(
     with pytest.raises(NotReadyError, match="writer"):
         delete(settings, "shop")
     with psycopg.connect(settings.database_address) as connection:
-        assert apps.app_rules(connection) == {}
+        assert app_rules(connection) == {}
         assert apps.get_app(connection, "shop").deleted_at is not None
     write_events(events, Transaction(lake.transaction_id(created_at), sequence), [["shop"]])
     delete(settings, "shop")

@@ -9,6 +9,7 @@ import pytest
 from eventmill.contracts.decode import AppRules
 from eventmill.control import apps
 from eventmill.control.credentials import authenticate, issue_key
+from eventmill.control.rules import app_rules
 from eventmill.errors import EventmillError
 
 pytestmark = pytest.mark.integration
@@ -111,7 +112,7 @@ def test_rotation_for_one_app_leaves_a_shared_key_its_other_apps(connection: psy
 def test_an_app_being_deleted_has_no_rules_and_its_keys_open_nothing(connection: psycopg.Connection) -> None:
     app, keys = apps.create_app(connection, "Shop")
     connection.execute("update control.app set deleted_at = now()")
-    assert apps.app_rules(connection) == {}
+    assert app_rules(connection) == {}
     assert authenticate(connection, keys.write_key) is None
     assert apps.get_app(connection, app.app_id).deleted_at is not None
 
