@@ -12,7 +12,7 @@ from nats.aio.client import Client
 from prometheus_client import CollectorRegistry
 
 from eventmill.contracts.decode import AppRules
-from eventmill.control.apps import app_rules
+from eventmill.control.rules import app_rules
 from eventmill.errors import NotReadyError
 from eventmill.faults import Faults
 from eventmill.lake import EVENTS, QUARANTINE, LakeTable, lake_directory, transaction_id
