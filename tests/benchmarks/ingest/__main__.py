@@ -1,0 +1,58 @@
+"""The promised figures of ingestion, each against its baseline: `make bench ingest`.
+
+`python -m tests.benchmarks ingest [--only FIGURE …] [--repeats N] [--quick] [--write]`. Both sides of a figure run by
+turns in one run; a run that loses or doubles an event ends the benchmark. `--quick` tries everything on small numbers;
+`--write` puts the table into docs/benchmarks.md.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+from tests.benchmarks.ingest import batches, commits, envelopes, messages, report, requests
+from tests.benchmarks.ingest.results import Outcome
+from tests.benchmarks.ingest.room import Room, VoidRunError
+from tests.benchmarks.ingest.scale import FULL, QUICK, Scale
+
+Measure = Callable[[Room, Scale], list[Outcome]]
+FIGURES: dict[str, Measure] = {
+    "envelopes": envelopes.measure,
+    "messages": messages.measure,
+    "requests": requests.measure,
+    "batches": batches.measure,
+    "commits": commits.measure,
+}
+
+
+def main() -> int:
+    """Measure, print and perhaps write; 1 where a run is void."""
+    parser = argparse.ArgumentParser(prog="ingest", description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", nargs="+", choices=sorted(FIGURES), default=list(FIGURES))
+    parser.add_argument("--repeats", type=int)
+    parser.add_argument("--quick", action="store_true", help="small numbers: to see that it works")
+    parser.add_argument("--write", action="store_true", help="write the results into docs/benchmarks.md")
+    options = parser.parse_args()
+    scale = QUICK if options.quick else FULL
+    if options.repeats:
+        scale = replace(scale, repeats=options.repeats)
+    conditions = report.conditions(scale)
+    print(conditions, flush=True)
+    outcomes: list[Outcome] = []
+    with Room.open() as room:
+        for name in options.only:
+            print(f"{name} …", flush=True)
+            try:
+                found = FIGURES[name](room, scale)
+            except VoidRunError as error:
+                print(f"{name} is void: {error}", file=sys.stderr)
+                return 1
+            print(report.table(found), flush=True)
+            outcomes += found
+    if options.write:
+        report.write(outcomes, conditions)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
