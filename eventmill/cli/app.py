@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, get_args
 
@@ -11,15 +10,34 @@ from rich.console import Console
 from rich.table import Table
 
 from eventmill import warehouse
+from eventmill.cli.output import json_option, print_fields
 from eventmill.contracts.limits import DEFAULT_RETENTION_DAYS
 from eventmill.control import apps
 from eventmill.control.credentials import KeyKind
 from eventmill.control.deletion import delete_app
+from eventmill.control.origins import set_origins
 from eventmill.settings import Settings
 
+NO_ORIGIN = "none"
 SHOWN = ("app_id", "name", "org_id", "owner_id", "time_zone", "week_start", "retention_days", "created_at")
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+origin_option = click.option(
+    "--allow-origin",
+    "allowed_origins",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Web origin whose pages may use the write key (https://www.example.org); repeatable, * is any, none is none.",
+)
+
+
+def origins_of(given: tuple[str, ...]) -> list[str] | None:
+    """The origins that the option names; None where it was not given. Raises UsageError for `none` beside others."""
+    if NO_ORIGIN in given:
+        if len(given) > 1:
+            raise click.UsageError("--allow-origin none stands alone.")
+        return []
+    return list(given) or None
 
 
 @click.group()
@@ -35,13 +53,17 @@ def app() -> None:
 @click.option("--time-zone", default="UTC", show_default=True, help="IANA time zone of its days.")
 @click.option("--week-start", type=int, default=1, show_default=True, help="1 Monday to 7 Sunday.")
 @click.option("--retention-days", type=int, default=DEFAULT_RETENTION_DAYS, show_default=True, help="0 is for ever.")
+@origin_option
 @json_option
 @click.pass_obj
-def create(settings: Settings, /, name: str, as_json: bool, **options: Any) -> None:
-    """Create an app and print its keys; they cannot be shown again."""
+def create(settings: Settings, /, name: str, allowed_origins: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Create an app and print its keys; they cannot be shown again.
+
+    Example: eventmill app create Shop --allow-origin https://shop.example --json
+    """
     with warehouse.connect(settings) as connection:
-        created, keys = apps.create_app(connection, name, **options)
-    _print_fields({"app_id": created.app_id, **asdict(keys)}, as_json=as_json)
+        created, keys = apps.create_app(connection, name, allowed_origins=origins_of(allowed_origins), **options)
+    print_fields({"app_id": created.app_id, **asdict(keys)}, as_json=as_json)
 
 
 @app.command("list")
@@ -67,30 +89,42 @@ def list_(settings: Settings, as_json: bool) -> None:
 @click.option("--time-zone", help="A new IANA time zone; all its numbers are computed anew.")
 @click.option("--week-start", type=int, help="1 Monday to 7 Sunday.")
 @click.option("--retention-days", type=int, help="0 is for ever.")
+@click.option("--events-per-second", type=int, help="What the gateway takes before it answers 429; 0 is no limit.")
+@origin_option
 @json_option
 @click.pass_obj
-def update(settings: Settings, /, app_id: str, as_json: bool, **options: Any) -> None:
-    """Change an app."""
+def update(settings: Settings, /, app_id: str, allowed_origins: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Change an app; services follow within 30 s.
+
+    Example: eventmill app update shop --events-per-second 500 --allow-origin https://shop.example
+    """
     changes = {name: value for name, value in options.items() if value is not None}
-    if not changes:
+    origins = origins_of(allowed_origins)
+    if not changes and origins is None:
         raise click.UsageError("Name at least one thing to change.")
     with warehouse.connect(settings) as connection:
-        changed = apps.update_app(connection, app_id, **changes)
+        changed = asdict(apps.update_app(connection, app_id, **changes))
+        if origins is not None:
+            changed["allowed_origins"] = set_origins(connection, app_id, origins)
     if "time_zone" in changes:
         click.echo("Its numbers are computed anew now; until then they are missing.", err=True)
-    _print_fields(asdict(changed), as_json=as_json)
+    print_fields(changed, as_json=as_json)
 
 
 @app.command("rotate-key")
 @click.argument("app_id")
 @click.option("--kind", type=click.Choice(get_args(KeyKind)), default="write", show_default=True, help="Which key.")
+@origin_option
 @json_option
 @click.pass_obj
-def rotate_key(settings: Settings, app_id: str, kind: KeyKind, as_json: bool) -> None:
-    """Revoke a key and print a new one; services forget the old one within 30 s."""
+def rotate_key(settings: Settings, app_id: str, kind: KeyKind, allowed_origins: tuple[str, ...], as_json: bool) -> None:
+    """Revoke a key and print a new one; services forget the old one within 30 s. It keeps the old one's origins.
+
+    Example: eventmill app rotate-key shop --kind write --json
+    """
     with warehouse.connect(settings) as connection:
-        key = apps.rotate_key(connection, app_id, kind)
-    _print_fields({"app_id": app_id, f"{kind}_key": key}, as_json=as_json)
+        key = apps.rotate_key(connection, app_id, kind, allowed_origins=origins_of(allowed_origins))
+    print_fields({"app_id": app_id, f"{kind}_key": key}, as_json=as_json)
 
 
 @app.command()
@@ -106,12 +140,3 @@ def delete(settings: Settings, app_id: str, yes: bool) -> None:
             click.confirm(f"Delete {found.name!r} ({app_id}), all its events, numbers and keys, for ever?", abort=True)
         asyncio.run(delete_app(connection, settings, app_id, lambda line: click.echo(line, err=True)))
     click.echo(f"App {app_id} is deleted.")
-
-
-def _print_fields(fields: Mapping[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(fields, default=str))
-        return
-    width = max(map(len, fields))
-    for name, value in fields.items():
-        click.echo(f"{name:<{width}}  {'' if value is None else value}")

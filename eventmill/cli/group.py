@@ -30,6 +30,8 @@ COMMANDS = {
     "doctor": LazyCommand("doctor", "doctor", "Check this machine, the settings and the home."),
     "migrate": LazyCommand("migrate", "migrate", "Bring every store to this version's schema."),
     "app": LazyCommand("app", "app", "Create, list, change and delete apps and their keys."),
+    "filter": LazyCommand("filter", "filter_", "Leave internal traffic out."),
+    "plan": LazyCommand("plan", "plan", "Describe the properties of events, and what becomes of those that differ."),
     "seed": LazyCommand("seed", "seed", "Send synthetic events into an app."),
     "docs": LazyCommand("docs", "docs", "Build the documentation of the metrics."),
     "import": LazyCommand("import_", "import_", "Import history from a file."),
