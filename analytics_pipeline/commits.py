@@ -9,12 +9,14 @@ import psycopg
 
 from analytics_pipeline.engines import duckdb_sql
 from analytics_pipeline.lib import calendar
+from analytics_pipeline.lib.arrivals import Arrivals, add_up
 from analytics_pipeline.lib.calendar import Period
+from analytics_pipeline.stores import arrivals as arrival_store
 from analytics_pipeline.stores import periods as period_store
 from eventmill import lake, stream
 from eventmill.control import reconciliation
 from eventmill.errors import NotReadyError
-from eventmill.lake import EVENTS, LakeTable, LogTruncatedError, TouchedHour
+from eventmill.lake import EVENTS, CommitNote, LakeTable, LogTruncatedError, TouchedHour
 from eventmill.settings import Settings
 
 HOUR = timedelta(hours=1)
@@ -33,16 +35,17 @@ def notice(
 
     Periods that have closed meanwhile, or whose definition has changed, become dirty as well. `silent_until` is what
     `silence_until` said before. Where log clean-up has passed `since_version`, a comparison of the whole lake is
-    requested, which finds what the lost entries touched.
+    requested, which finds what the lost entries touched. What the commits say of arrivals is added in the transaction
+    that moves the progress.
     """
     table = LakeTable(lake.lake_directory(settings), EVENTS)
     latest = table.version()
-    try:
-        version = min(latest, since_version + MAX_COMMITS)
-        notes = list(table.commits(since_version, version))
-    except LogTruncatedError:
+    version = min(latest, since_version + MAX_COMMITS)
+    known = _notes(table, since_version, version)
+    if known is None:
         reconciliation.request(connection)
-        version, notes = latest, []
+        version = latest
+    notes = known or []
     told = [note.complete_through for note in notes] + [silent_until if version == latest else None]
     if reconciliation.wanted_at(connection) is not None:
         told = []  # something is missing that no commit tells of: nothing is complete before the comparison
@@ -52,8 +55,47 @@ def notice(
         mark(connection, (hour for note in notes for hour in note.touched), zones, version, now)
         period_store.mark_closing(connection, now)
         period_store.mark_redefined(connection, duckdb_sql.definition_version(), now)
+        accounted, arrived = _account(connection, table, since_version, version, known, now)
         period_store.note_progress(connection, version, max(filter(None, told), default=None), now)
+        arrival_store.add(connection, arrived, zones, accounted)
     return version
+
+
+def _notes(table: LakeTable, after: int, through: int) -> list[CommitNote] | None:
+    """Notes of the commits in `(after, through]`; None where log clean-up has removed one of them."""
+    try:
+        return list(table.commits(after, through))
+    except LogTruncatedError:
+        return None
+
+
+def _account(
+    connection: psycopg.Connection,
+    table: LakeTable,
+    since_version: int,
+    through: int,
+    known: list[CommitNote] | None,
+    now: datetime,
+) -> tuple[int, Arrivals]:
+    """What arrived by the commits that were not accounted for yet, and the version up to which that goes.
+
+    Each commit is added once: the accounts have a cursor of their own, in the same row as the progress. Where it is
+    the sensor's, the notes in `known`, those of `(since_version, through]`, will do.
+    """
+    after, told_until = arrival_store.progress(connection)
+    if after < since_version:
+        # Postgres was restored or made anew, the sensor's cursor was not.
+        through = min(through, after + MAX_COMMITS)
+        known = _notes(table, after, through)
+    elif known is None and after < through:
+        known = _notes(table, after, through)
+    if after >= through:
+        return after, Arrivals()
+    if known is None:
+        lost = Arrivals()
+        lost.miss(told_until, now, "log_cleaned_up")
+        return through, lost
+    return through, add_up(known, after, told_until, now)
 
 
 def mark(

@@ -12,11 +12,13 @@ import psycopg
 import pyarrow as pa
 
 from analytics_pipeline.engines import duckdb_sql, exact
+from analytics_pipeline.engines.arrivals import Arrivals
+from analytics_pipeline.engines.exact import Computed
 from analytics_pipeline.engines.open_state import OpenState, key_of
 from analytics_pipeline.lib import calendar
 from analytics_pipeline.lib.calendar import Period
+from analytics_pipeline.stores import arrivals, rollups
 from analytics_pipeline.stores import periods as period_store
-from analytics_pipeline.stores import rollups
 from analytics_pipeline.stores.rollups import RollupTable
 from eventmill import warehouse
 from eventmill.errors import EventmillError
@@ -31,7 +33,7 @@ _OPEN_STATE_LOCK = 0x6F_70_65_6E
 _AHEAD = timedelta(hours=1)
 
 Connect = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
-Engine = Callable[[duckdb.DuckDBPyConnection, Snapshot, Sequence[Period]], pa.Table]
+Engine = Callable[[duckdb.DuckDBPyConnection, Snapshot, Sequence[Period]], Computed]
 
 
 class StalePeriodsError(EventmillError):
@@ -104,8 +106,11 @@ class Refresher:
             if not due:
                 return Refreshed(snapshot.version)
             now = self.clock()
-            rows = engine(duck, snapshot, due)
-            return self._write(connection, table, rows, due, due, snapshot, now)
+            found = engine(duck, snapshot, due)
+            result = self._write(connection, table, found.rows, due, due, snapshot, now)
+            if found.arrivals is not None:
+                _write_arrivals(connection, found.arrivals, due, snapshot, now)
+            return result
 
     def refresh_open(self) -> Refreshed:
         """Bring all open hours and days of all apps up to date, at the cost of what is new."""
@@ -136,6 +141,7 @@ class Refresher:
                 versions = period_store.computed_versions(connection, rollups.METRIC.name, periods)
                 found = OpenState(duck).refresh(snapshot, periods, versions)
                 result = self._write(connection, rollups.METRIC, found.rows, periods, found.whole, snapshot, now)
+                _write_arrivals(connection, found.arrivals, found.whole, snapshot, now)
             # Postgres first: a state that is behind it only does the same work again.
             duck.commit()
         return replace(result, new_rows=found.new_rows)
@@ -176,6 +182,15 @@ class Refresher:
 
     def _warehouse(self) -> AbstractContextManager[psycopg.Connection]:
         return closing(warehouse.connect(self.settings))
+
+
+def _write_arrivals(
+    connection: psycopg.Connection, found: Arrivals, whole: Sequence[Period], snapshot: Snapshot, now: datetime
+) -> None:
+    """Write when the events of hours arrived, in the transaction that holds their locks and `periods.alone`."""
+    hours = [period for period in whole if period.grain == "hour"]
+    rollups.write(connection, rollups.COUNTED_ARRIVAL, found.counted, hours, now)
+    arrivals.write_copies(connection, found.copies, found.homes, period_store.zones(connection), snapshot.version)
 
 
 def _present(table: RollupTable, rows: pa.Table, periods: Sequence[Period]) -> list[Period]:

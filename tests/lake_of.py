@@ -70,7 +70,7 @@ class HandMadeLake:
             )
             for (date, hour, shifted), group in groups.items()
         ]
-        note = encode_note(_touched(stored), datetime.now(UTC))
+        note = encode_note(_touched(stored), datetime.now(UTC)) | {"accounting": accounting(stored)}
         self.version = self.table.append(Commit(adds=files, metadata=note), self.version)
         return self.version
 
@@ -80,6 +80,27 @@ def _touched(rows: list[Row]) -> list[TouchedHour]:
     for row in rows:
         counts[row["app_id"], hour_of(row["event_time"])] += 1
     return [TouchedHour(app_id, hour, events) for (app_id, hour), events in counts.items()]
+
+
+def accounting(stored: list[Row]) -> list[Row]:
+    """What the writer's note says of rows that were all stored."""
+    hours: dict[tuple[str, datetime], list[datetime]] = defaultdict(list)
+    for row in stored:
+        hours[row["app_id"], hour_of(row["received_at"])].append(row["received_at"])
+    return [
+        {
+            "app_id": app_id,
+            "hour": hour.isoformat(),
+            "received": len(arrived),
+            "stored": len(arrived),
+            "window_duplicate": 0,
+            "quarantined": {},
+            "filtered": {},
+            "flagged": 0,
+            "last_received_at": max(arrived).isoformat(),
+        }
+        for (app_id, hour), arrived in hours.items()
+    ]
 
 
 class Clock:

@@ -25,7 +25,7 @@ _WANTED_SCHEMA = pa.schema(
 )
 COLUMNS = (
     "app_id, event_id, event_type, event_name, event_time, user_id, anonymous_id, session_id, source, page_url,"
-    " is_bot, properties, event_date, event_hour, stream_seq, row_no"
+    " is_bot, properties, received_at, event_date, event_hour, stream_seq, row_no"
 )
 
 

@@ -1,28 +1,43 @@
 """Computes periods from scratch, exactly, from the files in which their events can lie."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 import duckdb
 import pyarrow as pa
 
-from analytics_pipeline.engines import duckdb_sql
-from analytics_pipeline.engines.files import files_meeting
+from analytics_pipeline.engines import arrivals, duckdb_sql
+from analytics_pipeline.engines.arrivals import Arrivals
+from analytics_pipeline.engines.files import files_meeting, homes_meeting
 from analytics_pipeline.lib.calendar import Period
 from eventmill.lake import Snapshot
 
 
-def metric_rows(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, periods: Sequence[Period]) -> pa.Table:
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """All rows of the periods that were computed; `arrivals` where hours were among them."""
+
+    rows: pa.Table
+    arrivals: Arrivals | None = None
+
+
+def metric_rows(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, periods: Sequence[Period]) -> Computed:
     """Rows of `rollups.metric` for `periods`; a period without events has none."""
-    _select(connection, snapshot, periods)
-    duckdb_sql.run(connection, "counted", "cut_counts", "cut_keys")
+    start, end = _select(connection, snapshot, periods)
+    duckdb_sql.run(connection, "copies", "unique_events", "counted", "cut_counts", "cut_keys")
     connection.execute(f"create or replace temp view result as {duckdb_sql.statement('metric')}")
-    return connection.sql(duckdb_sql.statement("metric_rows")).to_arrow_table()
+    rows = connection.sql(duckdb_sql.statement("metric_rows")).to_arrow_table()
+    if all(period.grain == "day" for period in periods):
+        return Computed(rows)
+    return Computed(rows, arrivals.read_exactly(connection, homes_meeting(snapshot, start, end)))
 
 
-def page_session_rows(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, periods: Sequence[Period]) -> pa.Table:
+def page_session_rows(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, periods: Sequence[Period]) -> Computed:
     """Rows of `rollups.page_session` for the days in `periods`."""
     _select(connection, snapshot, periods)
-    return connection.sql(duckdb_sql.statement("page_session_rows")).to_arrow_table()
+    duckdb_sql.run(connection, "copies", "unique_events")
+    return Computed(connection.sql(duckdb_sql.statement("page_session_rows")).to_arrow_table())
 
 
 def distinct_events(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, periods: Sequence[Period]) -> list[int]:
@@ -38,9 +53,11 @@ def distinct_events(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, p
     return [found.get(period_id, 0) for period_id in range(len(periods))]
 
 
-def _select(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, periods: Sequence[Period]) -> None:
+def _select(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, periods: Sequence[Period]
+) -> tuple[datetime, datetime]:
     start, end = min(period.start for period in periods), max(period.end for period in periods)
     duckdb_sql.prepare(connection, hashed_keys=False)
     duckdb_sql.use_files(connection, files_meeting(snapshot, start, end))
     duckdb_sql.want(connection, list(enumerate(periods)))
-    duckdb_sql.run(connection, "unique_events")
+    return start, end

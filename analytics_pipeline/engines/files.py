@@ -1,6 +1,6 @@
 """Which files of a snapshot a computation has to read."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,9 +20,20 @@ def files_meeting(snapshot: Snapshot, start: datetime, end: datetime) -> list[st
     files = snapshot.files
     if files.num_rows == 0:
         return []
+    return _paths(snapshot, files.join(_homes(files, start, end), [_DATE, _HOUR], join_type="left semi"))
+
+
+def homes_meeting(snapshot: Snapshot, start: datetime, end: datetime) -> list[datetime]:
+    """The home hours that `files_meeting` reads, each of them whole."""
+    if snapshot.files.num_rows == 0:
+        return []
+    rows = _homes(snapshot.files, start, end).to_pylist()
+    return [datetime(row[_DATE].year, row[_DATE].month, row[_DATE].day, row[_HOUR], tzinfo=UTC) for row in rows]
+
+
+def _homes(files: pa.Table, start: datetime, end: datetime) -> pa.Table:
     meets = pc.and_(pc.less(files["min.event_time"], end), pc.greater_equal(files["max.event_time"], start))
-    homes = files.filter(pc.fill_null(meets, True)).select([_DATE, _HOUR]).group_by([_DATE, _HOUR]).aggregate([])
-    return _paths(snapshot, files.join(homes, [_DATE, _HOUR], join_type="left semi"))
+    return files.filter(pc.fill_null(meets, True)).select([_DATE, _HOUR]).group_by([_DATE, _HOUR]).aggregate([])
 
 
 def files_of_home(snapshot: Snapshot, home: HomeHour) -> list[str]:

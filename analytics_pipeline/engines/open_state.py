@@ -12,11 +12,12 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import pyarrow as pa
 
-from analytics_pipeline.engines import duckdb_sql, files
+from analytics_pipeline.engines import arrivals, duckdb_sql, files
+from analytics_pipeline.engines.arrivals import Arrivals
 from analytics_pipeline.lib.calendar import Period
 from eventmill.lake import Snapshot
 
-_TABLES = ("progress", "open_period", "cut", "cut_key", "seen", "covered_home")
+_TABLES = ("progress", "open_period", "cut", "cut_key", "seen", "covered_home", "open_arrival", "left_out")
 _HOME = "event_date + to_hours(event_hour)"
 PeriodKey = tuple[str, str, datetime]
 
@@ -26,12 +27,21 @@ class OpenRefresh:
     """What a refresh of open periods found.
 
     `rows` are rows of `rollups.metric`: all of those of the periods in `whole`, and the changed ones of the others.
-    `new_rows` is how many rows of the lake were read.
+    `arrivals` likewise. `new_rows` is how many rows of the lake were read.
     """
 
     rows: pa.Table
+    arrivals: Arrivals
     whole: Sequence[Period]
     new_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Copies left out (app_id, home_hour, received_hour, events), and the home hours of which these are all."""
+
+    rows: pa.Table
+    homes: Sequence[datetime]
 
 
 def key_of(period: Period) -> PeriodKey:
@@ -47,6 +57,7 @@ class OpenState:
         duckdb_sql.prepare(connection, hashed_keys=True)
         connection.execute(duckdb_sql.statement("open_schema"))
         connection.execute("create or replace temp table changed (cut_id ubigint)")
+        connection.execute("create or replace temp table changed_arrival (period_id bigint)")
 
     def refresh(
         self, snapshot: Snapshot, periods: Sequence[Period], written: dict[PeriodKey, int | None]
@@ -64,12 +75,15 @@ class OpenState:
         new = [period for period in periods if key_of(period) not in known]
         # Also where no period is old: the ids of the tail must be known to later copies.
         new_rows = self._add_tail(snapshot, old, since, through)
-        if new:
-            self._add_whole(snapshot, new)
+        copies = [self._add_whole(snapshot, new)] if new else []
         whole = new + [period for period in old if written.get(key_of(period)) != known[key_of(period)][1]]
-        rows = self._rows(periods, whole)
+        rows, counted = self._rows(periods, whole)
+        copies.append(self._kept_copies(all_homes=bool(whole)))
         self._note(snapshot, through)
-        return OpenRefresh(rows, whole, new_rows)
+        found = pa.concat_tables(part.rows for part in copies)
+        return OpenRefresh(
+            rows, Arrivals(counted, found, [home for part in copies for home in part.homes]), whole, new_rows
+        )
 
     def _valid_since(self, snapshot: Snapshot, through: int) -> int:
         """Stream sequence up to which the state holds the lake; starts anew where that is not certain."""
@@ -97,10 +111,10 @@ class OpenState:
         closed = [known[key][0] for key in known if key not in wanted]
         if not closed:
             return
-        for table in ("cut_key", "cut", "open_period"):
+        for table in ("cut_key", "cut", "open_arrival", "open_period"):
             self._db.execute(f"delete from {table} where list_contains($1, period_id)", [closed])
         oldest = min((start for _, _, start in wanted), default=datetime.now(UTC)) - timedelta(hours=1)
-        for table in ("seen", "covered_home"):
+        for table in ("seen", "covered_home", "left_out"):
             self._db.execute(f"delete from {table} where home < $1", [oldest.replace(tzinfo=None)])
 
     def _read_tail(self, snapshot: Snapshot, since: int) -> None:
@@ -132,14 +146,25 @@ class OpenState:
         """Remember the ids of a home hour's rows that were in the lake before."""
         duckdb_sql.use_files(self._db, files.files_of_home(snapshot, (home.date(), home.hour)), name="home_files")
         self._db.execute(
-            "insert into seen select distinct $1::timestamp, hash(app_id, event_id) from home_files"
-            " where stream_seq <= $2",
-            [home, since],
+            f"create or replace temp view lake as select * from home_files where stream_seq <= {int(since)}"
         )
+        self._db.execute("insert into seen select distinct $1::timestamp, hash(app_id, event_id) from lake", [home])
+        duckdb_sql.run(self._db, "copies")
+        self._db.execute(f"insert into left_out {duckdb_sql.statement('later_copies')}")
         self._db.execute("insert into covered_home values ($1)", [home])
 
-    def _add_whole(self, snapshot: Snapshot, periods: Sequence[Period]) -> None:
-        """Compute periods that the state does not know yet from all of their files."""
+    def _kept_copies(self, *, all_homes: bool) -> Copies:
+        """Copies of the covered home hours that have new rows, or of all of them."""
+        news = "" if all_homes else " semi join tail using (home)"
+        homes = self._db.execute(f"select home from covered_home{news}").fetchall()
+        copies = arrivals.copies_of(self._db, f"from left_out semi join (from covered_home{news}) using (home)")
+        return Copies(copies, [home.replace(tzinfo=UTC) for (home,) in homes])
+
+    def _add_whole(self, snapshot: Snapshot, periods: Sequence[Period]) -> Copies:
+        """Compute periods that the state does not know yet from all of their files.
+
+        Returns the copies of their home hours, but for covered ones, which the state keeps.
+        """
         for period in periods:
             self._db.execute(
                 "insert into open_period (app_id, grain, period_start) values ($1, $2, $3)", [*key_of(period)]
@@ -148,13 +173,17 @@ class OpenState:
         duckdb_sql.want(self._db, [(known[key_of(period)][0], period) for period in periods])
         start, end = min(period.start for period in periods), max(period.end for period in periods)
         duckdb_sql.use_files(self._db, files.files_meeting(snapshot, start, end))
-        duckdb_sql.run(self._db, "unique_events")
+        duckdb_sql.run(self._db, "copies", "unique_events")
         self._merge()
+        found = f"from ({duckdb_sql.statement('later_copies')}) anti join covered_home using (home)"
+        covered = {home for (home,) in self._db.execute("from covered_home").fetchall()}
+        homes = [home for home in files.homes_meeting(snapshot, start, end) if home.replace(tzinfo=None) not in covered]
+        return Copies(arrivals.copies_of(self._db, found), homes)
 
     def _merge(self) -> None:
-        duckdb_sql.run(self._db, "counted", "cut_counts", "cut_keys", "open_merge")
+        duckdb_sql.run(self._db, "counted", "cut_counts", "cut_keys", "arrived", "open_merge")
 
-    def _rows(self, periods: Sequence[Period], whole: Sequence[Period]) -> pa.Table:
+    def _rows(self, periods: Sequence[Period], whole: Sequence[Period]) -> tuple[pa.Table, pa.Table]:
         known = self._known_periods()
         duckdb_sql.want(self._db, [(known[key_of(period)][0], period) for period in periods])
         whole_ids = [known[key_of(period)][0] for period in whole]
@@ -163,7 +192,13 @@ class OpenState:
             " where list_contains($1, period_id) or cut_id in (from changed)",
             [whole_ids],
         )
-        return self._db.sql(duckdb_sql.statement("metric_rows")).to_arrow_table()
+        self._db.execute(
+            "create or replace temp table arrived as from open_arrival"
+            " where list_contains($1, period_id) or period_id in (from changed_arrival)",
+            [whole_ids],
+        )
+        rows = self._db.sql(duckdb_sql.statement("metric_rows")).to_arrow_table()
+        return rows, self._db.sql(duckdb_sql.statement("arrival_rows")).to_arrow_table()
 
     def _note(self, snapshot: Snapshot, through: int) -> None:
         self._db.execute("delete from progress")

@@ -12,6 +12,7 @@ select
         else 's' || events.session_id
     end) as visitor_key,
     key_of(events.session_id) as session_key,
+    hour_number(events.received_at) as received_hour,
     events.source,
     -- Postgres cannot store NUL, and its index cannot hold an address of thousands of characters.
     replace(events.event_type, chr(0), '�') as event_type,

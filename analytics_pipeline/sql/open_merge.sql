@@ -90,3 +90,10 @@ anti join known_key using (cut_id, key_kind, key);
 
 insert into changed
 select distinct hash(period_id, dimension, value_kind, value) from cut_counts;
+
+insert into open_arrival
+from arrived
+on conflict (period_id, received_hour) do update set events = events + excluded.events;
+
+insert into changed_arrival
+select distinct period_id from arrived;

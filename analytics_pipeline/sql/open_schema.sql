@@ -35,3 +35,12 @@ create table if not exists cut_key (period_id bigint, cut_id ubigint, key_kind v
 -- Ids of events already counted or passed over, for the home hours in `covered_home`.
 create table if not exists seen (home timestamp, event_hash ubigint);
 create table if not exists covered_home (home timestamp);
+
+-- What the accounts of arrivals need: counted events of open hours, and copies left out of home hours in `covered_home`.
+create table if not exists open_arrival (
+    period_id bigint,
+    received_hour bigint,
+    events bigint,
+    primary key (period_id, received_hour)
+);
+create table if not exists left_out (app_id varchar, home timestamp, received_hour bigint, events bigint);

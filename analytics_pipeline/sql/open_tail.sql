@@ -30,3 +30,31 @@ select
     home,
     event_hash
 from tail_first;
+
+insert into left_out
+with
+rows_of_tail as (
+    select
+        tail.app_id,
+        tail.home,
+        tail.received_at,
+        1 as events
+    from tail
+    semi join covered_home using (home)
+    union all
+    select
+        app_id,
+        home,
+        received_at,
+        -1 as events
+    from tail_first
+)
+
+select
+    app_id,
+    home,
+    hour_number(received_at) as received_hour,
+    sum(events) as events
+from rows_of_tail
+group by all
+having sum(events) > 0;

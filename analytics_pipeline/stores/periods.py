@@ -51,7 +51,7 @@ def mark_dirty(
 ) -> None:
     """Ask for `periods` at `wanted_version` of the lake; each comes with the number of events that it lacks.
 
-    They lag behind since the instant up to which the lake was looked at before, `now` where it never was.
+    They lag behind since the instant up to which the lake was looked at before, from their start where it never was.
     """
     if not periods:
         return
@@ -59,7 +59,7 @@ def mark_dirty(
         "insert into rollups.periods as old (table_name, app_id, grain, period_start, period_end, local_date,"
         " wanted_version, dirty_since, late_pending)"
         " select %s, app_id, grain, period_start, period_end, local_date, %s,"
-        "  coalesce((select complete_through from rollups.lake_progress), %s),"
+        "  coalesce((select complete_through from rollups.lake_progress), least(period_start, %s)),"
         "  case when period_end + %s <= %s then events else 0 end"
         " from unnest(%s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::date[], %s::bigint[])"
         "  as dirty (app_id, grain, period_start, period_end, local_date, events)"

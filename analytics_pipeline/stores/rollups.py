@@ -46,6 +46,12 @@ PAGE_SESSION = RollupTable(
     labels=("local_date",),
     numbers=("sessions", "bounces", "duration_seconds"),
 )
+COUNTED_ARRIVAL = RollupTable(
+    "counted_arrival",
+    keys=("app_id", "period_start", "received_hour"),
+    labels=(),
+    numbers=("events",),
+)
 
 
 @dataclass(frozen=True, slots=True)
