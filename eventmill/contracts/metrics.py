@@ -40,7 +40,27 @@ GATEWAY_PUBLISH_FAILURES = MetricDefinition(
     "Envelopes that the broker did not confirm, by cause: stream_full or not_confirmed.",
     ("cause",),
 )
-GATEWAY = (GATEWAY_REQUESTS, GATEWAY_EVENTS, GATEWAY_QUARANTINED, GATEWAY_PUBLISH_SECONDS, GATEWAY_PUBLISH_FAILURES)
+GATEWAY_GROUP_REQUESTS = MetricDefinition(
+    "eventmill_gateway_group_requests",
+    "histogram",
+    "Requests that share an envelope, and with it one sync of the broker's disk.",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
+)
+GATEWAY_GROUP_EVENTS = MetricDefinition(
+    "eventmill_gateway_group_events",
+    "histogram",
+    "Events in a published envelope.",
+    buckets=(0, 1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500),
+)
+GATEWAY = (
+    GATEWAY_REQUESTS,
+    GATEWAY_EVENTS,
+    GATEWAY_QUARANTINED,
+    GATEWAY_PUBLISH_SECONDS,
+    GATEWAY_PUBLISH_FAILURES,
+    GATEWAY_GROUP_REQUESTS,
+    GATEWAY_GROUP_EVENTS,
+)
 
 WRITER_EVENTS = MetricDefinition("eventmill_writer_events_total", "counter", "Events stored in the lake.")
 WRITER_QUARANTINED = MetricDefinition(

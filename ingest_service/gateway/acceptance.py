@@ -1,7 +1,6 @@
 """The one way in: from raw events to envelopes on the broker's disk, and back to one answer an event."""
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -18,9 +17,9 @@ from eventmill.settings import Settings
 from ingest_service.gateway.answers import EventAnswer, answer_event
 from ingest_service.gateway.auth import authorize, key_of
 from ingest_service.gateway.body import EVENTS_RULE
+from ingest_service.gateway.group_commit import GroupCommit
 from ingest_service.gateway.intake import Envelope, Judged, RequestFacts, take_in
 from ingest_service.gateway.problems import Problem, too_large
-from ingest_service.gateway.publish import Broker
 from ingest_service.gateway.recent import RecentIds
 from ingest_service.gateway.request import IngestRequest
 from ingest_service.gateway.visitors import Visitors
@@ -30,9 +29,9 @@ class Intake:
     """What every endpoint that takes events calls: `authorize`, then `accept`."""
 
     def __init__(
-        self, settings: Settings, keys: KeyCache, visitors: Visitors, broker: Broker, registry: CollectorRegistry
+        self, settings: Settings, keys: KeyCache, visitors: Visitors, group: GroupCommit, registry: CollectorRegistry
     ) -> None:
-        self._keys, self._visitors, self._broker = keys, visitors, broker
+        self._keys, self._visitors, self._group = keys, visitors, group
         self._history_start = datetime.combine(settings.history_start, datetime.min.time(), UTC)
         self._recent = RecentIds()
         self._events = telemetry.counter(metrics.GATEWAY_EVENTS, registry)
@@ -68,7 +67,10 @@ class Intake:
         facts = self._facts(request, credential, app_id, history=history)
         envelopes, verdicts = take_in(events, facts)
         answers = self._answer_events(verdicts)
-        await asyncio.gather(*(self._publish(envelope, verdicts, request.deadline) for envelope in envelopes))
+        if len(envelopes) == 1:
+            await self._commit(envelopes[0], verdicts, request.deadline)
+        else:
+            await asyncio.gather(*(self._commit(envelope, verdicts, request.deadline) for envelope in envelopes))
         self._count(answers)
         return answers
 
@@ -99,8 +101,8 @@ class Intake:
             answers.append(answer)
         return answers
 
-    async def _publish(self, envelope: Envelope, verdicts: list[Judged], deadline: float) -> None:
-        await self._broker.publish(envelope, deadline - time.monotonic())
+    async def _commit(self, envelope: Envelope, verdicts: list[Judged], deadline: float) -> None:
+        await self._group.commit(envelope, deadline)
         # Only now: after a 503 the client's next try is no duplicate.
         app_id = envelope.context.app_id
         self._recent.add(

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from eventmill.contracts.decode import Decoded, Rejected
+from eventmill.contracts.decode import Decoded, Filtered, Rejected
 
 Status = Literal["accepted", "duplicate", "quarantined", "filtered"]
 
@@ -58,6 +58,8 @@ def answer_event(decoded: Decoded, event_id: str | None, *, is_duplicate: bool) 
             message=decoded.message,
             rule=decoded.reason.rule,
         )
+    if isinstance(decoded, Filtered):
+        return EventAnswer(event_id=decoded.event_id, status="filtered", reason=decoded.kind.value)
     return EventAnswer(event_id=event_id, status="duplicate" if is_duplicate else "accepted")
 
 

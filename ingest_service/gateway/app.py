@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from eventmill import telemetry
 from eventmill.contracts import metrics
+from eventmill.faults import Faults
 from eventmill.http.problems import answer_http_error
 from eventmill.http.requests import RequestLog
 from eventmill.settings import Settings
@@ -21,8 +22,11 @@ from ingest_service.gateway import health, snippet
 from ingest_service.gateway.acceptance import Intake
 from ingest_service.gateway.events import EventsEndpoint
 from ingest_service.gateway.front import IngestFront
+from ingest_service.gateway.group_commit import GroupCommit
 from ingest_service.gateway.problems import answer_crash
 from ingest_service.gateway.publish import Broker
+from ingest_service.gateway.segment.endpoints import segment_endpoints
+from ingest_service.gateway.segment.settings import get_settings
 from ingest_service.gateway.store import CredentialStore
 from ingest_service.gateway.visitors import Visitors
 
@@ -38,7 +42,8 @@ def create_app(settings: Settings) -> RequestLog:
     broker = Broker(settings, registry)
     store = CredentialStore(async_pool(settings, max_size=4, statement_timeout_ms=1_000))
     visitors = Visitors(store.salt)
-    intake = Intake(settings, store.keys, visitors, broker, registry)
+    group = GroupCommit(broker, registry, Faults.from_settings(settings).reach)
+    intake = Intake(settings, store.keys, visitors, group, registry)
     state = State(
         {
             "checks": {"broker": broker.check, "credentials": store.check},
@@ -61,14 +66,14 @@ def create_app(settings: Settings) -> RequestLog:
         await store.close()
 
     app = Litestar(
-        [health.live, health.ready, health.metrics, snippet.script],
+        [health.live, health.ready, health.metrics, snippet.script, get_settings],
         state=state,
         lifespan=[lifespan],
         exception_handlers={HTTPException: answer_http_error, Exception: answer_crash},
         openapi_config=None,
         logging_config=None,
     )
-    front = IngestFront(app, {"/v1/events": EventsEndpoint(intake)})
+    front = IngestFront(app, {"/v1/events": EventsEndpoint(intake), **segment_endpoints(intake)})
     log = RequestLog(front, telemetry.counter(metrics.GATEWAY_REQUESTS, registry))
     return log
 

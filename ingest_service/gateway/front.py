@@ -47,7 +47,7 @@ class IngestFront:
             return answer_problem(problem)
         except (NotReadyError, StreamFullError, PublishError) as error:
             return answer_problem(unavailable(error.message))
-        except Exception as error:  # noqa: BLE001 - whatever should not happen is answered and logged, never dropped
+        except Exception as error:  # whatever should not happen is answered, never dropped
             logger.exception("request failed", exc_info=error)
             return answer_problem(crashed())
 

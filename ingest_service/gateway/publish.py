@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-import uuid
 
 import httpx
 import nats.errors
@@ -14,11 +13,9 @@ from prometheus_client import CollectorRegistry
 
 from eventmill import stream, telemetry
 from eventmill.contracts import metrics
-from eventmill.contracts.envelope import Section, encode_headers, encode_lines
 from eventmill.errors import EventmillError, NotReadyError
 from eventmill.settings import Settings
 from eventmill.stream import PublishError, StreamFullError
-from ingest_service.gateway.intake import Envelope
 
 WATCH_SECONDS = 5.0
 RETRY_SECONDS = 0.5
@@ -89,22 +86,15 @@ class Broker:
         if response.status_code != 200:
             raise NotReadyError(f"The broker is not healthy: {response.text[:200]}")
 
-    async def publish(self, envelope: Envelope, budget_seconds: float) -> None:
-        """Return once the broker has the envelope on its disk.
+    async def publish(self, app_id: str, body: bytes, headers: dict[str, str], deadline: float) -> None:
+        """Return once the broker has the envelope on its disk; `deadline` is a monotonic instant.
 
         Raises NotReadyError, StreamFullError or PublishError.
         """
-        deadline = time.monotonic() + budget_seconds
         jetstream = await self._connected(deadline)
         started = time.monotonic()
         try:
-            await stream.publish_envelope(
-                jetstream,
-                envelope.context.app_id,
-                encode_lines(envelope.lines),
-                encode_headers([Section(envelope.context, len(envelope.lines))], str(uuid.uuid4())),
-                deadline - started,
-            )
+            await stream.publish_envelope(jetstream, app_id, body, headers, deadline - started)
         except (StreamFullError, PublishError) as error:
             cause = "stream_full" if isinstance(error, StreamFullError) else "not_confirmed"
             self._failures.labels(cause).inc()

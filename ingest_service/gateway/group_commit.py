@@ -1,0 +1,167 @@
+"""Group commit: requests of an app that come while an envelope of it is under way share the next one, and its fsync."""
+
+import asyncio
+import time
+import uuid
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry
+
+from eventmill import faults, telemetry
+from eventmill.contracts import metrics
+from eventmill.contracts.envelope import Section, encode_headers, encode_lines, section_bytes
+from eventmill.contracts.limits import MAX_HEADER_BYTES, MAX_REQUEST_EVENTS
+from eventmill.errors import EventmillError
+from eventmill.stream import MAX_MESSAGE_BYTES, PublishError
+from ingest_service.gateway.intake import Envelope
+
+# Envelopes of one app under way at once: a second one only where it is full, so that large requests do not queue up.
+MAX_UNDER_WAY = 4
+# What the broker's limit leaves for the events; the broker adds a subject and a reply address to the headers.
+MAX_BODY_BYTES = MAX_MESSAGE_BYTES - MAX_HEADER_BYTES - 4_096
+
+
+class Publisher(Protocol):
+    """Where envelopes go."""
+
+    async def publish(self, app_id: str, body: bytes, headers: dict[str, str], deadline: float, /) -> None:
+        """Return once the message is durable; raise EventmillError where that is not known by `deadline`."""
+
+
+@dataclass(slots=True, eq=False)
+class _Part:
+    """What one request has for an app; `settled` holds None, or why the broker did not confirm."""
+
+    section: Section
+    body: bytes
+    header_bytes: int
+    deadline: float
+    settled: asyncio.Future[EventmillError | None]
+
+
+@dataclass(slots=True, eq=False)
+class _Queue:
+    """The parts of one app that wait for an envelope."""
+
+    app_id: str
+    parts: deque[_Part] = field(default_factory=deque)
+    under_way: int = 0
+    events: int = 0
+    body_bytes: int = 0
+    header_bytes: int = 0
+
+    def add(self, part: _Part) -> None:
+        self.parts.append(part)
+        self._weigh(part, 1)
+
+    def _weigh(self, part: _Part, sign: int) -> None:
+        self.events += sign * (part.section.events or 0)
+        self.body_bytes += sign * (len(part.body) + 1)
+        self.header_bytes += sign * part.header_bytes
+
+    def is_due(self) -> bool:
+        """Whether an envelope should set out now."""
+        if not self.parts or self.under_way >= MAX_UNDER_WAY:
+            return False
+        return self.under_way == 0 or not _fits(self.events, self.body_bytes, self.header_bytes)
+
+    def take(self) -> list[_Part]:
+        """The next envelope's parts; those whose request has given up are left out."""
+        taken: list[_Part] = []
+        events = body_bytes = header_bytes = 0
+        while self.parts:
+            part = self.parts[0]
+            if not part.settled.done():
+                events += part.section.events or 0
+                body_bytes += len(part.body) + 1
+                header_bytes += part.header_bytes
+                if taken and not _fits(events, body_bytes, header_bytes):
+                    break
+                taken.append(part)
+            self.parts.popleft()
+            self._weigh(part, -1)
+        return taken
+
+
+def _fits(events: int, body_bytes: int, header_bytes: int) -> bool:
+    return events <= MAX_REQUEST_EVENTS and body_bytes <= MAX_BODY_BYTES and header_bytes <= MAX_HEADER_BYTES
+
+
+class GroupCommit:
+    """Puts the parts of concurrent requests into envelopes, one app's apart from another's.
+
+    An envelope sets out at once where none of its app is under way; what comes meanwhile goes with the next one.
+    """
+
+    def __init__(self, publisher: Publisher, registry: CollectorRegistry, reach: faults.Reach = faults.ignore) -> None:
+        self._publisher, self._reach = publisher, reach
+        self._queues: dict[str, _Queue] = {}
+        self._flights: set[asyncio.Task[None]] = set()
+        self._requests = telemetry.histogram(metrics.GATEWAY_GROUP_REQUESTS, registry)
+        self._events = telemetry.histogram(metrics.GATEWAY_GROUP_EVENTS, registry)
+
+    async def commit(self, envelope: Envelope, deadline: float) -> None:
+        """Return once the broker has the events on its disk.
+
+        `deadline` is a monotonic instant. Raises NotReadyError, StreamFullError or PublishError: nothing of it was
+        confirmed. Whoever stops waiting does not disturb the others of the same envelope.
+        """
+        loop = asyncio.get_running_loop()
+        section = Section(envelope.context, len(envelope.lines), envelope.filtered)
+        part = _Part(section, encode_lines(envelope.lines), section_bytes(section), deadline, loop.create_future())
+        queue = self._queues.get(envelope.context.app_id)
+        if queue is None:
+            queue = self._queues[envelope.context.app_id] = _Queue(envelope.context.app_id)
+        queue.add(part)
+        self._set_out(queue)
+        late = loop.call_at(loop.time() + deadline - time.monotonic(), _expire, part)
+        try:
+            failure = await part.settled
+        finally:
+            late.cancel()
+        if failure is not None:
+            raise failure.with_traceback(None)
+
+    def _set_out(self, queue: _Queue) -> None:
+        if queue.is_due():
+            queue.under_way += 1
+            # It takes its parts when it runs: what arrived in the same turn of the loop comes along.
+            flight = asyncio.get_running_loop().create_task(self._fly(queue))
+            self._flights.add(flight)
+            flight.add_done_callback(self._flights.discard)
+        elif not queue.parts and not queue.under_way:
+            self._queues.pop(queue.app_id, None)
+
+    async def _fly(self, queue: _Queue) -> None:
+        parts = queue.take()
+        failure: EventmillError | None = PublishError("The gateway failed to publish.", "Its log says why.")
+        try:
+            failure = await self._publish(queue.app_id, parts) if parts else None
+        finally:
+            queue.under_way -= 1
+            for part in parts:
+                if not part.settled.done():
+                    part.settled.set_result(failure)
+            self._set_out(queue)
+
+    async def _publish(self, app_id: str, parts: Sequence[_Part]) -> EventmillError | None:
+        self._requests.observe(len(parts))
+        self._events.observe(sum(part.section.events or 0 for part in parts))
+        # Parts of filtered events alone have no line.
+        body = b"\n".join(part.body for part in parts if part.body)
+        headers = encode_headers([part.section for part in parts], str(uuid.uuid4()))
+        self._reach("before_publish")
+        try:
+            await self._publisher.publish(app_id, body, headers, max(part.deadline for part in parts))
+        except EventmillError as error:
+            return error
+        self._reach("after_publish")
+        return None
+
+
+def _expire(part: _Part) -> None:
+    if not part.settled.done():
+        part.settled.set_result(PublishError("The broker did not confirm the events in time.", "Send them again."))
