@@ -12,7 +12,7 @@ CHECKED := eventmill ingest_service analytics_pipeline query_service tests
 
 help:
 	@echo "make up      install into .venv and start everything; Ctrl-C stops it"
-	@echo "make test    install, set a browser up and run all tests"
+	@echo "make test    install, set a browser and SDKs up and run all tests"
 	@echo "make lint    format, lint, types, imports, SQL"
 	@echo "make docs    write the generated pages of docs/ again"
 	@echo "make snippet check and build the browser snippet; needs Node"
@@ -58,6 +58,7 @@ up: $(INSTALLED)
 
 test: $(INSTALLED_DEV)
 	@$(BIN)/python tests/browser.py
+	@$(BIN)/python tests/sdk/install.py
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(INSTALLED_DEV)

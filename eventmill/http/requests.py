@@ -13,6 +13,8 @@ from eventmill.contracts.decode import uuid7
 
 REQUEST_ID_HEADER = b"x-request-id"
 _REQUEST_ID = re.compile(rb"[\w.:-]{1,100}", re.ASCII)
+# A path of Segment's holds a key; keys are never logged.
+_KEY = re.compile(r"em_[a-z]_[\w-]+", re.ASCII)
 _PROBES = ("/health/", "/metrics", "/api/health")
 
 logger = structlog.get_logger(__name__)
@@ -68,7 +70,8 @@ class RequestLog:
         if self._seconds is not None:
             self._seconds.observe(seconds)
         log = logger.debug if status < 400 else logger.info
-        log("request", method=scope.get("method"), path=scope["path"], status=status, seconds=round(seconds, 6))
+        path = _KEY.sub("em_…", scope["path"])
+        log("request", method=scope.get("method"), path=path, status=status, seconds=round(seconds, 6))
 
     async def drained(self, timeout_seconds: float) -> bool:
         """Wait until no request is in flight; False where some still were when the time was over."""
