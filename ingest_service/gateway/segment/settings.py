@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 
 from eventmill.control.credentials import parse_key
 
@@ -29,7 +30,7 @@ def settings_document(write_key: str, scheme: str, host: str) -> dict[str, Any]:
 
 
 @get(["/v1/projects/{write_key:str}/settings", "/projects/{write_key:str}/settings"])
-async def get_settings(request: Request[Any, Any, Any], write_key: str) -> Response[bytes]:
+async def get_settings(request: Request[Any, Any, Any], write_key: FromPath[str]) -> Response[bytes]:
     """The settings document for a write key; 404 for what has not the form of one.
 
     Whether the key exists is not looked up: an SDK that got no settings would drop what it was to send, and keeps it
