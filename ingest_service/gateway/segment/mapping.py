@@ -100,15 +100,15 @@ def _kind_of(message: Fields) -> str:
 
 
 def _ids(message: Fields, kind: str) -> dict[str, str | None]:
+    user_id = id_of(message, "userId", limits.MAX_ID)
     anonymous_id = id_of(message, "anonymousId", limits.MAX_ID)
-    if kind == "alias":
-        # The id that becomes the user's; an alias ties it as an event with both ids does.
-        anonymous_id = id_of(message, "previousId", limits.MAX_ID) or anonymous_id
-    return {
-        "event_id": id_of(message, "messageId", limits.MAX_EVENT_ID),
-        "user_id": id_of(message, "userId", limits.MAX_ID),
-        "anonymous_id": anonymous_id,
-    }
+    previous_id = id_of(message, "previousId", limits.MAX_ID)
+    # An alias ties the previous id as an event with both ids does. (analytics.js sends the user's own id as both where
+    # it knows the user already.)
+    if kind == "alias" and previous_id and previous_id != user_id:
+        anonymous_id = previous_id
+    event_id = id_of(message, "messageId", limits.MAX_EVENT_ID)
+    return {"event_id": event_id, "user_id": user_id, "anonymous_id": anonymous_id}
 
 
 def _times(message: Fields, batch: Batch) -> dict[str, Raw | None]:

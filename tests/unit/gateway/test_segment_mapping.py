@@ -111,6 +111,11 @@ def test_an_alias_call_ties_the_previous_id_to_the_user() -> None:
     assert properties(event) == {"previous_id": "old", "anonymous_id": "a1"}
 
 
+def test_an_alias_of_a_user_to_himself_keeps_the_anonymous_id() -> None:
+    event = stored(LEAST | {"previousId": "u1", "anonymousId": "a1"}, "alias")
+    assert (event.user_id, event.anonymous_id) == ("u1", "a1")
+
+
 def test_times_are_those_of_the_clients_clock() -> None:
     times = {"timestamp": "2026-03-01T10:00:00.123Z", "sentAt": "2026-03-01T11:00:00.123+01:00"}
     event = stored(TRACK | times)
