@@ -21,6 +21,7 @@ _CAMPAIGN = {
     "term": "utm_term",
     "content": "utm_content",
 }
+_EMPTY = Raw(b"")
 # `page_url` is made of `url`, `path` and `search`.
 PAGE_NAMES = ("url", "path", "search", "title", "referrer")
 
@@ -79,7 +80,8 @@ class Context:
 
     def rest(self) -> dict[str, Any]:
         """What nobody took, for `properties.context`."""
-        return self._fields | {part: fields for part, fields in self._opened.items() if fields}
+        unopened = {name: value for name, value in self._fields.items() if bytes(value) != b"{}"}
+        return unopened | {part: fields for part, fields in self._opened.items() if fields}
 
 
 def _merged(own: Raw, outer: Raw) -> Raw:
@@ -90,8 +92,8 @@ def _merged(own: Raw, outer: Raw) -> Raw:
 
 def _take(fields: Fields, name: str) -> str | None:
     text = string(fields.get(name))
-    if text is not None:
-        del fields[name]
+    if text is not None or bytes(fields.get(name, _EMPTY)) == b'""':
+        fields.pop(name, None)
     return text
 
 

@@ -72,6 +72,7 @@ def test_without_properties_a_page_call_is_at_the_address_of_its_context() -> No
     event = stored(LEAST | {"context": {"page": page}}, "page")
     assert (event.page_url, event.page_query, event.page_title) == ("https://shop.example/cart", "gclid=1", "Cart")
     assert (event.event_name, event.referrer) == ("page_view", None)
+    assert properties(event) == {}
 
 
 def test_half_of_an_address_is_not_completed_by_another_pages() -> None:
@@ -212,7 +213,12 @@ def test_an_address_is_never_kept() -> None:
 
 
 def test_nothing_else_is_lost_and_a_property_keeps_its_name() -> None:
-    message = TRACK | {"channel": "server", "traits": {"a": 1}, "properties": {"traits": "mine", "_x": 1}}
+    message = TRACK | {
+        "channel": "server",
+        "context": {"campaign": {}, "locale": ""},
+        "traits": {"a": 1},
+        "properties": {"traits": "mine", "_x": 1},
+    }
     event = stored(message | {"integrations": {"All": True}, "_metadata": {"nodeVersion": "v20"}, "writeKey": "k"})
     assert properties(event) == {
         "traits": "mine",
