@@ -32,6 +32,7 @@ COMMANDS = {
     "app": LazyCommand("app", "app", "Create, list, change and delete apps and their keys."),
     "filter": LazyCommand("filter", "filter_", "Leave internal traffic out."),
     "plan": LazyCommand("plan", "plan", "Describe the properties of events, and what becomes of those that differ."),
+    "quarantine": LazyCommand("quarantine", "quarantine", "List, look at, correct and replay rejected events."),
     "seed": LazyCommand("seed", "seed", "Send synthetic events into an app."),
     "docs": LazyCommand("docs", "docs", "Build the documentation of the metrics."),
     "import": LazyCommand("import_", "import_", "Import history from a file."),

@@ -13,3 +13,5 @@ create table control.quarantine_replay (
     outcome text not null check (outcome in ('published', 'known_to_broker')),
     primary key (app_id, quarantine_id, replayed_at)
 );
+
+create index quarantine_replay_by_id on control.quarantine_replay (quarantine_id);
