@@ -322,7 +322,7 @@
     safe((type, properties) => {
       if (isSilent) return;
       if (type === VIEW) viewPage(properties);
-      else add(type, properties);
+      else if (type) add(`${type}`, properties);
     })
   );
   em.identify = safe((id) => {

@@ -36,7 +36,7 @@ class Snippet:
         if "gzip" in accept_encoding.lower():
             content = self.compressed
             headers["Content-Encoding"] = "gzip"
-        return Response(content, media_type="text/javascript; charset=utf-8", headers=headers)
+        return Response(content, media_type="text/javascript", headers=headers)
 
     def _is_known(self, if_none_match: str) -> bool:
         # A proxy that compresses makes the tag weak; for this comparison that is all one (RFC 9110, 13.1.2).
