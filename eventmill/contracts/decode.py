@@ -136,7 +136,7 @@ def _store(event: Event, context: DecodeContext) -> StoredEvent:
         user_id=event.user_id or None,
         anonymous_id=event.anonymous_id or None,
         session_id=event.session_id or None,
-        source=_source(event.source or str(default("source", "server"))),
+        source=_source(event.source or default_source(envelope)),
         page_url=page.url if page else None,
         page_path=event.page_path or (page.path if page else None),
         page_query=page.query if page else None,
@@ -155,7 +155,7 @@ def _store(event: Event, context: DecodeContext) -> StoredEvent:
         sdk_version=event.sdk_version or _text(default("sdk_version")),
         duration_ms=event.duration_ms,
         is_bot=event.is_bot if event.is_bot is not None else default("is_bot") is True,
-        schema_version=_schema_version(event.schema_version or _text(default("schema_version"))),
+        schema_version=_schema_version(event.schema_version or default_version(envelope)),
         properties=_properties(event.properties),
         shifted=times.shifted,
         event_date=times.home.date(),
@@ -192,14 +192,27 @@ def _source(name: str) -> str:
     return source
 
 
-def _schema_version(version: str | None) -> str:
-    if version is None:
-        return limits.DEFAULT_SCHEMA_VERSION
-    matched = _VERSION.fullmatch(version)
-    if matched is None or int(matched[1]) > limits.SCHEMA_MAJOR:
+def default_source(envelope: EnvelopeContext) -> str:
+    """`source` of events that name none; it may be none that we know."""
+    return str(envelope.defaults.get("source", "server"))
+
+
+def default_version(envelope: EnvelopeContext) -> str:
+    """`schema_version` of events that name none; it may be none that we know."""
+    return _text(envelope.defaults.get("schema_version")) or limits.DEFAULT_SCHEMA_VERSION
+
+
+def _schema_version(version: str) -> str:
+    if not is_known_version(version):
         message = f"schema_version: major version must be at most {limits.SCHEMA_MAJOR}, got {version[:50]!r}"
         raise RejectedError(Reason.UNSUPPORTED_SCHEMA_VERSION, "$.schema_version", message)
     return version
+
+
+def is_known_version(version: str) -> bool:
+    """Whether a `schema_version` is semantic, and its major version one that this program knows."""
+    matched = _VERSION.fullmatch(version)
+    return matched is not None and int(matched[1]) <= limits.SCHEMA_MAJOR
 
 
 def _times(event: Event, context: DecodeContext, app: AppRules) -> derive.Times:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 from ingest_service.writer.decoding import DecodedEnvelope
 
@@ -53,7 +53,7 @@ class Buffer:
     def _start(self, after: int) -> None:
         self._after = after
         self._envelopes: list[DecodedEnvelope] = []
-        self._partitions: set[tuple[date, int, bool]] = set()
+        self._partitions: set[tuple[int, bool]] = set()
         self._rows = 0
         self._bytes = 0
         self._first_at = 0.0
@@ -66,9 +66,9 @@ class Buffer:
         if not self._envelopes:
             self._first_at = now
         self._envelopes.append(envelope)
-        self._rows += len(envelope.events) + len(envelope.rejected)
+        self._rows += envelope.stored + len(envelope.rejected)
         self._bytes += envelope.size
-        self._partitions.update({(event.event_date, event.event_hour, event.shifted) for event in envelope.events})
+        self._partitions |= envelope.files
 
     def seconds_left(self, now: float) -> float:
         """Seconds until the buffer is due: 0 where it is, infinity where it is empty."""

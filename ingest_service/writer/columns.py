@@ -14,6 +14,7 @@ from eventmill.contracts.event import StoredEvent
 from eventmill.contracts.schema import EVENTS_SCHEMA, QUARANTINE_SCHEMA
 from eventmill.lake import TableDefinition, TouchedHour
 from ingest_service.writer.decoding import DecodedEnvelope
+from ingest_service.writer.usual import Portion, usual_table
 
 SHIFTED_PREFIX = "shifted"
 _FIELDS = StoredEvent.__struct_fields__
@@ -29,13 +30,28 @@ class FilePart:
 
 
 def events_table(envelopes: Sequence[DecodedEnvelope]) -> pa.Table:
-    """All events of the envelopes in EVENTS_SCHEMA."""
-    events = [event for envelope in envelopes for event in envelope.events]
+    """All events of the envelopes in EVENTS_SCHEMA, in the stream's order."""
+    portions = [
+        Portion(envelope.sequence, [section.context for section in envelope.sections], envelope.usual)
+        for envelope in envelopes
+        if len(envelope.usual)
+    ]
+    others = _others_table(envelopes)
+    if not portions:
+        return others
+    usual = usual_table(portions)
+    if others.num_rows == 0:
+        return usual
+    return pa.concat_tables([usual, others]).sort_by([("stream_seq", "ascending"), ("row_no", "ascending")])
+
+
+def _others_table(envelopes: Sequence[DecodedEnvelope]) -> pa.Table:
+    events = [event for envelope in envelopes for event in envelope.others]
     columns: dict[str, Any] = {name: list(map(attrgetter(name), events)) for name in _FIELDS}
     columns["stream_seq"] = [
-        sequence for envelope in envelopes for sequence in repeat(envelope.sequence, len(envelope.events))
+        sequence for envelope in envelopes for sequence in repeat(envelope.sequence, len(envelope.others))
     ]
-    columns["row_no"] = [row for envelope in envelopes for row in envelope.event_rows]
+    columns["row_no"] = [row for envelope in envelopes for row in envelope.other_rows]
     return pa.table(columns, schema=EVENTS_SCHEMA)
 
 

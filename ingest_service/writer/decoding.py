@@ -4,11 +4,15 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
+from itertools import accumulate
 
 import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
 import structlog
 
+from eventmill.contracts.batch import LEAST_USUAL, NO_USUAL_EVENTS, Span, UsualEvents, usual_events
 from eventmill.contracts.decode import AppRules, DecodeContext, EnvelopeContext, Filtered, Rejected, decode_event
 from eventmill.contracts.envelope import EnvelopeError, Section, decode_sections, split_body, unwrap
 from eventmill.contracts.event import StoredEvent
@@ -42,17 +46,19 @@ class DecodedSection:
 
 @dataclass(frozen=True, slots=True)
 class DecodedEnvelope:
-    """An envelope's rows. `events[i]` has row number `event_rows[i]`: its place in the envelope, rejected ones too.
+    """An envelope's rows, each numbered by its place in the envelope.
 
-    `rejected[i]` has row number `rejected_rows[i]` and came in `rejected_sections[i]`.
+    Events to store are `usual`, or one of `others`: `others[i]` has row number `other_rows[i]`. `rejected[i]` has row
+    number `rejected_rows[i]` and came in `rejected_sections[i]`.
     """
 
     sequence: int
     published_at: datetime
     size: int
     sections: Sequence[DecodedSection]
-    events: list[StoredEvent] = field(default_factory=list)
-    event_rows: list[int] = field(default_factory=list)
+    usual: UsualEvents = NO_USUAL_EVENTS
+    others: list[StoredEvent] = field(default_factory=list)
+    other_rows: list[int] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     rejected_rows: list[int] = field(default_factory=list)
     rejected_sections: list[DecodedSection] = field(default_factory=list)
@@ -63,16 +69,34 @@ class DecodedEnvelope:
         """The app of all sections."""
         return self.sections[0].context.app_id
 
+    @property
+    def stored(self) -> int:
+        """How many events are to be stored."""
+        return len(self.usual) + len(self.others)
+
+    @property
+    def files(self) -> set[tuple[int, bool]]:
+        """The data files that its events go to: home hour in hours since 1970, and whether they are shifted."""
+        usual = self.usual
+        both = pa.table([usual.home_hour, usual.shifted], names=["hour", "shifted"]) if len(usual) else None
+        distinct = both.group_by(["hour", "shifted"]).aggregate([]).to_pylist() if both is not None else []
+        found = {(row["hour"], row["shifted"]) for row in distinct}
+        epoch = date(1970, 1, 1)
+        return found | {
+            ((event.event_date - epoch).days * 24 + event.event_hour, event.shifted) for event in self.others
+        }
+
     def without(self, rows: Collection[int]) -> "DecodedEnvelope":
         """The envelope without the rows of these numbers; its sections count them still."""
         if not rows:
             return self
-        events = [index for index, row in enumerate(self.event_rows) if row not in rows]
+        others = [index for index, row in enumerate(self.other_rows) if row not in rows]
         rejected = [index for index, row in enumerate(self.rejected_rows) if row not in rows]
         return replace(
             self,
-            events=[self.events[index] for index in events],
-            event_rows=[self.event_rows[index] for index in events],
+            usual=self.usual.where(pc.invert(pc.is_in(self.usual.rows, pa.array(rows, pa.int32())))),
+            others=[self.others[index] for index in others],
+            other_rows=[self.other_rows[index] for index in others],
             rejected=[self.rejected[index] for index in rejected],
             rejected_rows=[self.rejected_rows[index] for index in rejected],
             rejected_sections=[self.rejected_sections[index] for index in rejected],
@@ -123,23 +147,50 @@ def decode_envelope(envelope: Envelope, rules: AppRules | None, history_start: d
     if len(lines) > MAX_REQUEST_EVENTS:
         raise EnvelopeError(f"an envelope holds at most {MAX_REQUEST_EVENTS:,} events, this one {len(lines):,}")
     counts = _line_counts(sections, len(lines))
+    spans = [Span(section.context, count) for section, count in zip(sections, counts, strict=True)]
+    usual, other_rows = NO_USUAL_EVENTS, list(range(len(lines)))
+    if len(lines) >= LEAST_USUAL:
+        usual, other_rows = usual_events(lines, spans, rules, history_start)
     decoded = DecodedEnvelope(
         envelope.sequence,
         envelope.published_at,
         len(envelope.body),
-        [
-            DecodedSection(section.context, count + sum(section.filtered.values()), filtered=Counter(section.filtered))
-            for section, count in zip(sections, counts, strict=True)
-        ],
+        [_section_of(section, count) for section, count in zip(sections, counts, strict=True)],
+        usual,
         missing=envelope.missing,
     )
-    first = 0
-    for section, count in zip(decoded.sections, counts, strict=True):
-        context = DecodeContext(rules, section.context, history_start)
-        for row in range(first, first + count):
-            _decode_line(decoded, section, row, unwrap(lines[row]), context)
-        first += count
+    _count_usual(decoded)
+    _decode_others(decoded, lines, counts, other_rows, rules, history_start)
     return decoded
+
+
+def _section_of(section: Section, lines: int) -> DecodedSection:
+    return DecodedSection(section.context, lines + sum(section.filtered.values()), filtered=Counter(section.filtered))
+
+
+def _count_usual(decoded: DecodedEnvelope) -> None:
+    if len(decoded.sections) == 1:
+        decoded.sections[0].stored = len(decoded.usual)
+        return
+    for number, count in Counter(decoded.usual.spans.to_pylist()).items():
+        decoded.sections[number].stored = count
+
+
+def _decode_others(
+    decoded: DecodedEnvelope,
+    lines: Sequence[bytes],
+    counts: Sequence[int],
+    rows: Sequence[int],
+    rules: AppRules | None,
+    history_start: datetime,
+) -> None:
+    sections = zip(accumulate(counts), decoded.sections, strict=True)
+    end = 0
+    for row in rows:
+        while row >= end:
+            end, section = next(sections)
+            context = DecodeContext(rules, section.context, history_start)
+        _decode_line(decoded, section, row, unwrap(lines[row]), context)
 
 
 def _line_counts(sections: Sequence[Section], lines: int) -> list[int]:
@@ -163,8 +214,8 @@ def _decode_line(
         section.filtered[result.kind.value] += 1
     else:
         section.stored += 1
-        decoded.events.append(result)
-        decoded.event_rows.append(row)
+        decoded.others.append(result)
+        decoded.other_rows.append(row)
 
 
 def poisoned(envelope: Envelope, error: Exception) -> DecodedEnvelope:

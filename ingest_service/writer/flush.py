@@ -1,9 +1,8 @@
 """Writes a batch into the lake: `quarantine` first, then `events`, whose transaction is the writer's only cursor."""
 
 import time
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -14,11 +13,12 @@ from eventmill.data_files import write_data_file
 from eventmill.delta_log import Commit, CommitConflictError, DataFile, Transaction
 from eventmill.errors import LakeError
 from eventmill.lake import LakeTable, TouchedHour, encode_note
+from ingest_service.writer.accounting import Account, accounts_of
 from ingest_service.writer.buffer import Batch
 from ingest_service.writer.columns import events_table, parts, quarantine_table, touched_hours
-from ingest_service.writer.decoding import DecodedEnvelope
 from ingest_service.writer.head import TableHead
-from ingest_service.writer.settled import settled_rows
+from ingest_service.writer.settled import settled_rows, without_places
+from ingest_service.writer.window import DuplicateWindow, Screened, WindowLimits
 
 log = structlog.get_logger(__name__)
 
@@ -29,17 +29,22 @@ class FencedError(CommitConflictError):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of a batch's events."""
+    """What became of a batch's events, per app and hour of arrival; `missing` messages were deleted before."""
 
-    stored: int
-    quarantined: dict[str, int]
-    apps: dict[str, dict[str, int]]
-    missing: int
+    accounts: Sequence[Account]
+    envelopes: int = 0
+    bytes: int = 0
+    missing: int = 0
 
     @property
     def received(self) -> int:
-        """Events that the batch's envelopes held."""
-        return self.stored + sum(self.quarantined.values())
+        """Events that arrived."""
+        return sum(account.received for account in self.accounts)
+
+    @property
+    def stored(self) -> int:
+        """Events that went to `events`."""
+        return sum(account.stored for account in self.accounts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +70,22 @@ class LakeWriter:
     events: TableHead
     quarantine: TableHead
     transaction_id: str
+    window: DuplicateWindow
     reach: faults.Reach = faults.ignore
 
     @classmethod
     def open(
-        cls, events: LakeTable, quarantine: LakeTable, transaction_id: str, reach: faults.Reach = faults.ignore
+        cls,
+        events: LakeTable,
+        quarantine: LakeTable,
+        transaction_id: str,
+        *,
+        limits: WindowLimits | None = None,
+        reach: faults.Reach = faults.ignore,
     ) -> "LakeWriter":
         """A writer that starts from what the tables say."""
-        return cls(TableHead(events), TableHead(quarantine), transaction_id, reach)
+        head = TableHead(events)
+        return cls(head, TableHead(quarantine), transaction_id, DuplicateWindow(head, limits), reach)
 
     @property
     def sequence(self) -> int:
@@ -104,29 +117,36 @@ class LakeWriter:
                 log.warning("another writer is at work", reason=error.message, sequence=self.sequence)
 
     def _commit(self, batch: Batch, started_at: float) -> Committed:
-        envelopes = batch.envelopes
+        rows, rejected = events_table(batch.envelopes), quarantine_table(batch.envelopes)
         quarantined = self.quarantine.transactions.get(self.transaction_id, 0)
+        settled = rejected.slice(0, 0)
         if quarantined > self.sequence:
-            settled = settled_rows(self.quarantine, self.transaction_id, self.sequence)
-            envelopes = [item.without(settled.get(item.sequence, ())) for item in envelopes]
+            settled = settled_rows(self.quarantine, self.transaction_id, self.sequence, batch.through)
+            rows, rejected = without_places(rows, settled), without_places(rejected, settled)
         self.reach("after_decode")
-        self._commit_quarantine(envelopes, max(batch.through, quarantined))
-        rows = events_table(envelopes)
-        touched = touched_hours(rows)
-        counts = count(batch.envelopes, rows.num_rows)
-        note = encode_note(touched, batch.complete_through) | {"counts": _plain(counts), "through": batch.through}
-        self.reach("after_quarantine_commit")
-        files = self._append(self.events, rows, batch.through, note)
-        self.reach("after_commit")
-        seconds = time.perf_counter() - started_at
-        return Committed(self.events.version, batch.through, touched, note, counts, files, seconds)
-
-    def _commit_quarantine(self, envelopes: Sequence[DecodedEnvelope], through: int) -> None:
         # Without rejected events there is nothing to say: all of them up to the table's own cursor are in it.
-        if not any(envelope.rejected for envelope in envelopes):
-            return
-        self.reach("before_quarantine_commit")
-        self._append(self.quarantine, quarantine_table(envelopes), through, {})
+        if rejected.num_rows:
+            self.reach("before_quarantine_commit")
+            self._append(self.quarantine, rejected, max(batch.through, quarantined), {})
+        self.reach("after_quarantine_commit")
+        screened = self.window.screen(rows)
+        decided = pa.concat_tables([rejected, settled])
+        counts = _count(batch, accounts_of(batch.envelopes, screened.stored, screened.copies, decided))
+        committed = self._commit_events(batch, screened, counts)
+        self.window.remember(screened, self.events.version)
+        self.reach("after_commit")
+        return replace(committed, seconds=time.perf_counter() - started_at)
+
+    def _commit_events(self, batch: Batch, screened: Screened, counts: Counts) -> Committed:
+        touched = touched_hours(screened.stored)
+        note = encode_note(touched, batch.complete_through) | {
+            "accounting": [account.encode() for account in counts.accounts],
+            "envelopes": counts.envelopes,
+            "missing": counts.missing,
+            "through": batch.through,
+        }
+        files = self._append(self.events, screened.stored, batch.through, note)
+        return Committed(self.events.version, batch.through, touched, note, counts, files, seconds=0.0)
 
     def _append(self, head: TableHead, rows: pa.Table, through: int, note: dict[str, Any]) -> int:
         files = self._write_files(head, rows)
@@ -174,24 +194,6 @@ def _discard(head: TableHead, files: Sequence[DataFile]) -> None:
         (head.table.directory / file.path).unlink(missing_ok=True)
 
 
-def count(envelopes: Sequence[DecodedEnvelope], stored: int) -> Counts:
-    """What became of the envelopes' events, of which `stored` went to `events`."""
-    apps: dict[str, dict[str, int]] = {}
-    reasons: Counter[str] = Counter()
-    for envelope in envelopes:
-        app = apps.setdefault(envelope.app_id, {"envelopes": 0, "stored": 0, "quarantined": 0})
-        app["envelopes"] += 1
-        app["stored"] += len(envelope.events)
-        app["quarantined"] += len(envelope.rejected)
-        reasons.update(item.reason.value for item in envelope.rejected)
-    return Counts(stored, dict(reasons), apps, sum(envelope.missing for envelope in envelopes))
-
-
-def _plain(counts: Counts) -> dict[str, Any]:
-    return {
-        "received": counts.received,
-        "stored": counts.stored,
-        "quarantined": counts.quarantined,
-        "apps": counts.apps,
-        "missing": counts.missing,
-    }
+def _count(batch: Batch, accounts: Sequence[Account]) -> Counts:
+    size = sum(envelope.size for envelope in batch.envelopes)
+    return Counts(accounts, len(batch.envelopes), size, sum(envelope.missing for envelope in batch.envelopes))

@@ -12,7 +12,7 @@ from tests.lake_writer_bench import envelope, lines
 def test_every_field_of_an_event_arrives_in_its_column() -> None:
     decoded = envelope(7, [b"bad", *lines(7, 1, page_url="https://a.example/x?utm_source=mail", duration_ms=12)])
     (row,) = events_table([decoded]).to_pylist()
-    event = decoded.events[0]
+    event = decoded.others[0]
     assert {name: row[name] for name in StoredEvent.__struct_fields__} == {
         name: getattr(event, name) for name in StoredEvent.__struct_fields__
     }

@@ -44,7 +44,7 @@ def decoder_of(attempts: AttemptFile, faulty: Faulty) -> EnvelopeDecoder:
 
 async def test_a_failure_that_passes_costs_nothing(attempts: AttemptFile) -> None:
     decoded = await decoder_of(attempts, Faulty(2)).decode(ENVELOPE, 0.0)
-    assert (len(decoded.events), decoded.rejected) == (1, [])
+    assert (decoded.stored, decoded.rejected) == (1, [])
 
 
 async def test_the_third_failure_quarantines_the_envelope_whole(attempts: AttemptFile) -> None:
@@ -60,7 +60,7 @@ async def test_an_envelope_of_too_many_events_is_quarantined_whole(attempts: Att
     for count, events, rejected in [(2_500, 2_500, 0), (2_501, 0, 1)]:
         body = b"\n".join([ENVELOPE.body] * count)
         decoded = await decoder.decode(Envelope(count, "events.shop", {}, body, RECEIVED_AT), 0.0)
-        assert (len(decoded.events), len(decoded.rejected)) == (events, rejected)
+        assert (decoded.stored, len(decoded.rejected)) == (events, rejected)
     assert decoded.rejected[0].raw == body
     assert "at most 2,500 events" in decoded.rejected[0].message
 
@@ -83,8 +83,8 @@ THREE_LINES = b'{"user_id":"u","event_type":"a"}\nbad\n{"user_id":"u","event_typ
 
 def test_each_section_has_its_own_context_and_counts() -> None:
     decoded = decode_envelope(Envelope(9, "events.shop", SECTIONS, THREE_LINES, RECEIVED_AT), SHOP, HISTORY_START)
-    (event,), (rejected,) = decoded.events, decoded.rejected
-    assert (event.os, event.received_at, decoded.event_rows) == ("iOS", RECEIVED_AT, [0])
+    (event,), (rejected,) = decoded.others, decoded.rejected
+    assert (event.os, event.received_at, decoded.other_rows) == ("iOS", RECEIVED_AT, [0])
     assert (rejected.raw, decoded.rejected_rows) == (b"bad", [1])
     assert [section.received for section in decoded.sections] == [2, 3, 1]
     assert [section.stored for section in decoded.sections] == [1, 0, 0]
