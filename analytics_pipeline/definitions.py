@@ -3,6 +3,9 @@
 import dagster as dg
 
 from analytics_pipeline.defs import resources
+from analytics_pipeline.defs.arrivals import assets as arrival_assets
+from analytics_pipeline.defs.arrivals import checks as arrival_checks
+from analytics_pipeline.defs.arrivals import sensors as arrival_sensors
 from analytics_pipeline.defs.lake import assets as lake_assets
 from analytics_pipeline.defs.lake import sensors as lake_sensors
 from analytics_pipeline.defs.marts import assets as mart_assets
@@ -18,9 +21,13 @@ def define(settings: Settings) -> dg.Definitions:
     rollups = rollup_assets.assets(settings)
     marts = mart_assets.assets(settings)
     return dg.Definitions(
-        assets=[*lake_assets.assets(), *rollups, *marts],
-        asset_checks=rollup_checks.checks(),
-        sensors=[*lake_sensors.sensors(settings), *mart_sensors.sensors(settings, marts)],
+        assets=[*lake_assets.assets(), *arrival_assets.assets(), *rollups, *marts],
+        asset_checks=[*rollup_checks.checks(), *arrival_checks.checks()],
+        sensors=[
+            *lake_sensors.sensors(settings),
+            *arrival_sensors.sensors(settings),
+            *mart_sensors.sensors(settings, marts),
+        ],
         schedules=upkeep_schedules.schedules(),
         resources={"engine": resources.lake_engine(settings), "dbt_cli": mart_assets.resource()},
         # A run is one warm process: another one per step would cost seconds.

@@ -22,6 +22,8 @@ from query_service.query.executor import Executor
 from query_service.query.path import QueryPath
 from query_service.rest import health
 from query_service.rest.metrics import api
+from query_service.websocket.hub import LiveHub
+from query_service.websocket.live import live
 
 POOL_SIZE = 8
 STATEMENT_TIMEOUT_MS = 15_000
@@ -41,10 +43,13 @@ def create_app(settings: Settings) -> RequestLog:
     """The query service as an ASGI application; Postgres may come and go while it runs."""
     pool = async_pool(settings, max_size=POOL_SIZE, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
     registry = CollectorRegistry()
+    path = QueryPath(Executor(pool))
+    hub = LiveHub(lambda app_id: path.today({"app_id": app_id}, (app_id,)))
     state = State(
         {
             "settings": settings,
-            "path": QueryPath(Executor(pool)),
+            "path": path,
+            "live": hub,
             "key_cache": key_cache(pool),
             "registry": registry,
             "files": pages.load_files(settings),
@@ -55,11 +60,13 @@ def create_app(settings: Settings) -> RequestLog:
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
         await pool.open(wait=False)
         yield
+        hub.close()
         await pool.close()
 
     app = Litestar(
         [
             api,
+            live,
             health.live,
             health.ready,
             health.metrics,

@@ -36,7 +36,7 @@ create table if not exists cut_key (period_id bigint, cut_id ubigint, key_kind v
 create table if not exists seen (home timestamp, event_hash ubigint);
 create table if not exists covered_home (home timestamp);
 
--- What the accounts of arrivals need: counted events of open hours, and copies left out of home hours in `covered_home`.
+-- For the accounts of arrivals: counted events of open hours, and copies left out of the home hours in `covered_home`.
 create table if not exists open_arrival (
     period_id bigint,
     received_hour bigint,

@@ -5,19 +5,34 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from query_service.query.executor import Freshness, Result
-from query_service.query.model import Cursor, DailyQuery, TimeseriesQuery
+from query_service.query.model import AccountingQuery, Cursor, DailyQuery, TimeseriesQuery
 from query_service.query.ranges import DateRange, InstantRange, midnight
 
 HOUR = timedelta(hours=1)
 BOTS = "counted in events only"
+OUTCOMES = ("quarantined", "filtered")
+ACCOUNT_COLUMNS = (
+    "received",
+    "stored",
+    "window_duplicate",
+    "quarantined",
+    "filtered",
+    "flagged",
+    "counted",
+    "later_duplicate",
+)
 
 
 class Meta(msgspec.Struct, kw_only=True):
-    """How fresh, complete and exact an answer is. `mixed`: several definition versions are in range."""
+    """How fresh, complete and exact an answer is. `mixed`: several definition versions are in range.
+
+    `silent_since` is the arrival of the last event of an app that usually sends some and does not any more.
+    """
 
     as_of: datetime
     complete_through: datetime | None
@@ -29,6 +44,14 @@ class Meta(msgspec.Struct, kw_only=True):
     bots: str
     range: Mapping[str, str]
     next_cursor: str | None = None
+    last_event_at: datetime | None = None
+    silent_since: datetime | None = None
+
+
+class AccountingMeta(Meta, kw_only=True):
+    """`totals` adds the rows up; hours of which the writer's commits are not known add nothing."""
+
+    totals: Mapping[str, Any]
 
 
 class Answer(msgspec.Struct, kw_only=True):
@@ -36,6 +59,13 @@ class Answer(msgspec.Struct, kw_only=True):
 
     data: Sequence[Mapping[str, Any]]
     meta: Meta
+
+
+class AccountingAnswer(msgspec.Struct, kw_only=True):
+    """What became of the events that arrived, and all of it added up."""
+
+    data: Sequence[Mapping[str, Any]]
+    meta: AccountingMeta
 
 
 def plain_answer(result: Result, covered: DateRange | InstantRange) -> Answer:
@@ -50,7 +80,7 @@ def daily_answer(query: DailyQuery, result: Result) -> Answer:
     if len(result.rows) > query.limit:
         last = rows[-1]
         next_cursor = Cursor(last["date"], last["source"], last["event_name"]).encode()
-    return Answer(data=rows, meta=_meta(result.freshness, query.range, next_cursor))
+    return Answer(data=rows, meta=_meta(result.freshness, query.range, next_cursor=next_cursor))
 
 
 def timeseries_answer(query: TimeseriesQuery, result: Result) -> Answer:
@@ -67,6 +97,34 @@ def timeseries_answer(query: TimeseriesQuery, result: Result) -> Answer:
             values[periods[bisect_right(periods, row["timestamp"]) - 1]] += row["value"]
     data = [{"timestamp": at.astimezone(zone).isoformat(), "value": values[at]} for at in periods]
     return Answer(data=data, meta=_meta(result.freshness, query.range))
+
+
+def accounting_answer(query: AccountingQuery, result: Result) -> AccountingAnswer:
+    """A row per hour or day with arrivals: its columns, reasons, and whether it is balanced and complete."""
+    data = [_accounted(row, query.tenant.time_zone) for row in result.rows]
+    totals = {name: sum(row[name] or 0 for row in data) for name in ACCOUNT_COLUMNS}
+    totals |= {
+        "reasons": {
+            outcome: dict(sum((Counter(row["reasons"][outcome]) for row in data), Counter()).most_common())
+            for outcome in OUTCOMES
+        },
+        "balanced": all(row["balanced"] for row in data),
+        "complete": all(row["complete"] for row in data),
+        "quarantined_fraction": totals["quarantined"] / totals["received"] if totals["received"] else None,
+    }
+    meta = AccountingMeta(**_meta_fields(result.freshness, query.range), totals=totals)
+    return AccountingAnswer(data=data, meta=meta)
+
+
+def _accounted(row: Mapping[str, Any], zone: ZoneInfo) -> dict[str, Any]:
+    given = row["reasons"] or {}
+    last = row["last_received_at"]
+    return {
+        **row,
+        "timestamp": row["timestamp"].astimezone(zone).isoformat(),
+        "last_received_at": last and last.astimezone(UTC),
+        "reasons": {outcome: given.get(outcome, {}) for outcome in OUTCOMES},
+    }
 
 
 def day_starts(days: DateRange) -> list[datetime]:
@@ -86,17 +144,25 @@ def hour_starts(hours: InstantRange) -> list[datetime]:
     return starts
 
 
-def _meta(freshness: Freshness, covered: DateRange | InstantRange, next_cursor: str | None = None) -> Meta:
-    complete_through = freshness.complete_through
-    return Meta(
-        as_of=freshness.as_of.astimezone(UTC),
-        complete_through=complete_through and complete_through.astimezone(UTC),
-        late_pending=freshness.late_pending,
-        source="rollup",
-        exact=True,
-        definition_version=freshness.definition_version,
-        mixed=freshness.is_mixed,
-        bots=BOTS,
-        range=covered.echo(),
-        next_cursor=next_cursor,
-    )
+def _meta(freshness: Freshness, covered: DateRange | InstantRange, **more: Any) -> Meta:
+    return Meta(**_meta_fields(freshness, covered), **more)
+
+
+def _meta_fields(freshness: Freshness, covered: DateRange | InstantRange) -> dict[str, Any]:
+    return {
+        "as_of": freshness.as_of.astimezone(UTC),
+        "complete_through": _utc(freshness.complete_through),
+        "late_pending": freshness.late_pending,
+        "source": "rollup",
+        "exact": True,
+        "definition_version": freshness.definition_version,
+        "mixed": freshness.is_mixed,
+        "bots": BOTS,
+        "range": covered.echo(),
+        "last_event_at": _utc(freshness.last_event_at),
+        "silent_since": _utc(freshness.silent_since),
+    }
+
+
+def _utc(instant: datetime | None) -> datetime | None:
+    return instant and instant.astimezone(UTC)

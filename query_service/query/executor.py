@@ -29,6 +29,10 @@ _FRESHNESS: LiteralString = """
             count(distinct definition_version) > 1 as is_mixed, table_name
         from touched
         group by table_name
+    ),
+    last_event as (
+        select last_received_at as last_event_at from rollups.ingest_accounting
+        where app_id = %(app_id)s order by hour desc limit 1
     )
     select now() as as_of,
         (select case when complete_through is not null
@@ -36,11 +40,21 @@ _FRESHNESS: LiteralString = """
         from rollups.lake_progress) as complete_through,
         coalesce(max(late_pending), 0)::bigint as late_pending,
         string_agg(definition_version, '+' order by table_name) as definition_version,
-        coalesce(bool_or(is_mixed), false) as is_mixed
+        coalesce(bool_or(is_mixed), false) as is_mixed,
+        (select last_event_at from last_event) as last_event_at,
+        (select silent_since from rollups.silence where app_id = %(app_id)s
+            and silent_since >= (select last_event_at from last_event)) as silent_since
     from by_table
 """
 _TENANTS: LiteralString = """
-    select app_id, name, time_zone from control.app
+    select app_id, name, time_zone, last_event_at,
+        (select silent_since from rollups.silence
+            where silence.app_id = app.app_id and silent_since >= last_event_at) as silent_since
+    from control.app
+    left join lateral (
+        select last_received_at as last_event_at from rollups.ingest_accounting
+        where ingest_accounting.app_id = app.app_id order by hour desc limit 1
+    ) as arrived on true
     where app_id = any(%(app_ids)s) and deleted_at is null order by app_id
 """
 _PROBE: LiteralString = "select from marts.daily_metrics limit 0"
@@ -56,6 +70,9 @@ class Freshness:
     late_pending: int
     definition_version: str | None
     is_mixed: bool
+    # Arrival of the app's last event; the same again where the app usually sends events and has fallen silent.
+    last_event_at: datetime | None = None
+    silent_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +90,7 @@ class Executor:
         self._pool = pool
 
     async def tenants(self, app_ids: Sequence[str]) -> list[dict[str, Any]]:
-        """Rows app_id, name, time_zone of those apps that exist, by id."""
+        """Rows app_id, name, time_zone, last_event_at, silent_since of those apps that exist, by id."""
         return await self._with_connection(lambda connection: _rows(connection, _TENANTS, {"app_ids": list(app_ids)}))
 
     async def tenant(self, app_id: str) -> Tenant:

@@ -98,6 +98,15 @@ class TodayQuery:
     range: DateRange
 
 
+@dataclass(frozen=True, slots=True)
+class AccountingQuery:
+    """What became of the events that arrived, per UTC hour or, by `is_daily`, per day of the app's time zone."""
+
+    tenant: Tenant
+    range: DateRange | InstantRange
+    is_daily: bool
+
+
 def daily_query(parameters: Parameters, tenant: Tenant, now: datetime) -> DailyQuery:
     """Parameters source, event_name, start, end, limit, cursor. Raises InvalidParameter."""
     cursor = parameters.get("cursor")
@@ -113,17 +122,14 @@ def daily_query(parameters: Parameters, tenant: Tenant, now: datetime) -> DailyQ
 
 def timeseries_query(parameters: Parameters, tenant: Tenant, now: datetime) -> TimeseriesQuery:
     """Parameters event_type, start, end, granularity. Raises InvalidParameter."""
-    start, end = parameters.get("start"), parameters.get("end")
     event_type = _name("event_type", parameters.get("event_type"), limits.MAX_EVENT_TYPE)
-    granularity = parameters.get("granularity") or "day"
-    if granularity == "hour":
-        hours = hour_range(start, end, now, tenant.time_zone, MAX_HOURLY_DAYS)
-        return TimeseriesQuery(tenant, hours, event_type)
-    if granularity == "day":
-        return TimeseriesQuery(tenant, date_range(start, end, now, tenant.time_zone), event_type)
-    raise InvalidParameter(
-        "granularity", f"granularity={granularity!r} is not known.", f"One of: {', '.join(GRANULARITIES)}."
-    )
+    return TimeseriesQuery(tenant, _hours_or_days(parameters, tenant, now), event_type)
+
+
+def accounting_query(parameters: Parameters, tenant: Tenant, now: datetime) -> AccountingQuery:
+    """Parameters start, end, granularity. Raises InvalidParameter."""
+    asked = _hours_or_days(parameters, tenant, now)
+    return AccountingQuery(tenant, asked, is_daily=isinstance(asked, DateRange))
 
 
 def top_pages_query(parameters: Parameters, tenant: Tenant, now: datetime) -> TopPagesQuery:
@@ -136,6 +142,18 @@ def today_query(tenant: Tenant, now: datetime) -> TodayQuery:
     """The day in which `now` lies in the app's time zone."""
     today = now.astimezone(tenant.time_zone).date()
     return TodayQuery(tenant, DateRange(today, today + timedelta(days=1), tenant.time_zone))
+
+
+def _hours_or_days(parameters: Parameters, tenant: Tenant, now: datetime) -> DateRange | InstantRange:
+    start, end = parameters.get("start"), parameters.get("end")
+    granularity = parameters.get("granularity") or "day"
+    if granularity == "hour":
+        return hour_range(start, end, now, tenant.time_zone, MAX_HOURLY_DAYS)
+    if granularity == "day":
+        return date_range(start, end, now, tenant.time_zone)
+    raise InvalidParameter(
+        "granularity", f"granularity={granularity!r} is not known.", f"One of: {', '.join(GRANULARITIES)}."
+    )
 
 
 def _source(text: str | None) -> str | None:

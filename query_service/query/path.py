@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from query_service.query import answer, model, sql
-from query_service.query.answer import Answer
+from query_service.query.answer import AccountingAnswer, Answer
 from query_service.query.errors import InvalidParameter, UnknownApp
 from query_service.query.executor import Executor
 from query_service.query.model import Parameters, Tenant
@@ -26,7 +26,7 @@ class QueryPath:
         self._executor, self._clock = executor, clock
 
     async def apps(self, covered: Sequence[str]) -> list[dict[str, Any]]:
-        """Rows app_id, name, time_zone."""
+        """Rows app_id, name, time_zone, last_event_at, silent_since."""
         return await self._executor.tenants(covered)
 
     async def daily(self, parameters: Parameters, covered: Sequence[str]) -> Answer:
@@ -48,6 +48,11 @@ class QueryPath:
         """One row date, events, page_views, users, visitors, sessions of the running day."""
         query = model.today_query(await self._tenant(parameters, covered), self._clock())
         return answer.plain_answer(await self._executor.run(sql.plan_today(query)), query.range)
+
+    async def accounting(self, parameters: Parameters, covered: Sequence[str]) -> AccountingAnswer:
+        """Rows per hour or day of arrival: what became of the events; totals in the meta."""
+        query = model.accounting_query(parameters, await self._tenant(parameters, covered), self._clock())
+        return answer.accounting_answer(query, await self._executor.run(sql.plan_accounting(query)))
 
     async def check(self) -> None:
         """Raise where no question could be answered now."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, LiteralString
 
-from query_service.query.model import EACH, DailyQuery, TimeseriesQuery, TodayQuery, TopPagesQuery
+from query_service.query.model import EACH, AccountingQuery, DailyQuery, TimeseriesQuery, TodayQuery, TopPagesQuery
 from query_service.query.ranges import DateRange
 
 METRIC = "metric"
@@ -75,6 +75,43 @@ _TODAY: LiteralString = """
     from marts.daily_metrics
     where app_id = %(app_id)s and date = %(date)s and is_all_sources and is_all_event_names
 """
+# An hour of arrival is a UTC hour, and belongs to the local day in which it starts.
+_ACCOUNTING: LiteralString = """
+    with hours as (
+        select *, case when %(is_daily)s
+            then date_trunc('day', hour at time zone %(time_zone)s) at time zone %(time_zone)s else hour
+            end as timestamp
+        from marts.ingest_accounting
+        where app_id = %(app_id)s and hour >= %(start)s and hour < %(end)s
+    ),
+    accounts as (
+        select timestamp,
+            sum(received)::bigint as received, sum(stored)::bigint as stored,
+            sum(window_duplicate)::bigint as window_duplicate, sum(quarantined)::bigint as quarantined,
+            sum(filtered)::bigint as filtered, sum(flagged)::bigint as flagged,
+            sum(counted)::bigint as counted, sum(later_duplicate)::bigint as later_duplicate,
+            bool_and(is_balanced) as balanced, bool_and(is_complete) as complete,
+            sum(quarantined)::double precision / nullif(sum(received), 0) as quarantined_fraction,
+            max(last_received_at) as last_received_at
+        from hours
+        group by timestamp
+    ),
+    by_reason as (
+        select timestamp, outcome, reason, sum(events)::bigint as events
+        from staging.stg_ingest_reason
+        inner join hours using (app_id, hour)
+        group by timestamp, outcome, reason
+    ),
+    by_outcome as (
+        select timestamp, outcome, jsonb_object_agg(reason, events) as reasons
+        from by_reason
+        group by timestamp, outcome
+    ),
+    reasons as (select timestamp, jsonb_object_agg(outcome, reasons) as reasons from by_outcome group by timestamp)
+    select * from accounts
+    left join reasons using (timestamp)
+    order by timestamp
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +176,16 @@ def plan_today(query: TodayQuery) -> Plan:
     """One row date, events, page_views, users, visitors, sessions."""
     values = {"app_id": query.tenant.app_id, "date": query.range.start}
     return Plan(_TODAY, values, query.tenant.app_id, (METRIC,), "day", query.range.instants)
+
+
+def plan_accounting(query: AccountingQuery) -> Plan:
+    """Rows timestamp (UTC), the counts of marts.ingest_accounting, balanced, complete, reasons; none without events."""
+    start, end = query.range.instants
+    values = {
+        "app_id": query.tenant.app_id,
+        "start": start,
+        "end": end,
+        "is_daily": query.is_daily,
+        "time_zone": query.tenant.time_zone.key,
+    }
+    return Plan(_ACCOUNTING, values, query.tenant.app_id, (METRIC,), "hour", (start, end))

@@ -1,29 +1,19 @@
-"""`/api/metrics/*`, `/api/pages/*` and `/api/apps`: thin, every answer comes from the query path."""
+"""The routes below `/api`, and those of metrics, pages and apps: thin, every answer comes from the query path."""
 
 from typing import Any
 
 from litestar import Router, get
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
-from litestar.openapi.datastructures import ResponseSpec
 
-from eventmill.http.problems import MEDIA_TYPE, ProblemBody
 from query_service.auth import provide_covered, require_reader
 from query_service.query.answer import Answer
 from query_service.query.path import QueryPath
 from query_service.rest import parameters as p
+from query_service.rest.accounting import accounting
+from query_service.rest.problems import PROBLEMS
 
 Covered = NamedDependency[tuple[str, ...]]
-PROBLEMS = {
-    status: ResponseSpec(ProblemBody, generate_examples=False, media_type=MEDIA_TYPE, description=description)
-    for status, description in {
-        400: "A parameter is unknown or breaks a rule: `field` and `rule` say which.",
-        401: "No valid key.",
-        403: "A write key, which may not read.",
-        404: "No such app for this key.",
-        503: "The numbers cannot be read at the moment.",
-    }.items()
-}
 
 
 @get("/metrics/daily", summary="Daily counts by source and event name", responses=PROBLEMS)
@@ -91,14 +81,14 @@ async def top_pages(
 
 @get("/apps", summary="The apps that the key covers", responses=PROBLEMS)
 async def apps(state: State, covered: Covered) -> dict[str, list[dict[str, Any]]]:
-    """Rows `{app_id, name, time_zone}`."""
+    """Rows `{app_id, name, time_zone, last_event_at, silent_since}`."""
     path: QueryPath = state.path
     return {"data": await path.apps(covered)}
 
 
 api = Router(
     "/api",
-    route_handlers=[daily, timeseries, today, top_pages, apps],
+    route_handlers=[daily, timeseries, today, top_pages, accounting, apps],
     guards=[require_reader, p.refuse_unknown],
     dependencies={"covered": Provide(provide_covered)},
     security=[{"key": []}],

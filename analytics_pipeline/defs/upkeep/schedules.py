@@ -12,9 +12,11 @@ def schedules() -> list[dg.ScheduleDefinition]:
     rollup_checks = dg.define_asset_job(
         "rollup_checks",
         selection=dg.AssetSelection.checks_for_assets(
-            dg.AssetKey(["rollups", "hourly_metric"]), dg.AssetKey(["rollups", "daily_metric"])
+            dg.AssetKey(["rollups", "hourly_metric"]),
+            dg.AssetKey(["rollups", "daily_metric"]),
+            dg.AssetKey(["rollups", "ingest_accounting"]),
         ),
-        description="Events in the rollups = distinct events in the lake.",
+        description="Events in the rollups = distinct events in the lake, and nothing that arrived is unaccounted for.",
         tags=lanes.UPKEEP,
     )
     marts = dg.define_asset_job(

@@ -61,12 +61,10 @@ create table rollups.later_duplicate (
 create index later_duplicate_by_hour on rollups.later_duplicate (app_id, received_hour);
 create index later_duplicate_by_home on rollups.later_duplicate (home_hour);
 
--- Since when an app that usually sends events has sent none, as of its last evaluation.
+-- Apps that were silent when last looked at, and their last event's arrival. A later event makes the row void.
 create table rollups.silence (
     app_id text primary key,
-    last_event_at timestamptz not null,
-    silent_since timestamptz,
-    evaluated_at timestamptz not null
+    silent_since timestamptz not null
 );
 
 -- Version of the lake up to which the notes were added. What was committed before this table existed is not known.
