@@ -6,13 +6,16 @@ from typing import Any
 
 import httpx
 import msgspec
+import psycopg
 import pytest
 import structlog
 from nats.js import JetStreamContext
 
 from eventmill.contracts.decode import Rejected
 from eventmill.contracts.event import StoredEvent
+from eventmill.control import apps
 from eventmill.control.apps import IssuedKeys
+from eventmill.control.credentials import issue_key
 from tests.gateway_calls import last_seq, stored
 from tests.sdk.arrived import events
 
@@ -110,6 +113,19 @@ async def test_a_page_view_without_any_id_gets_the_visitors_of_the_day(
 async def test_a_wrong_key_is_refused(gateway: httpx.AsyncClient, path: str, key: str | None) -> None:
     answer = await send(gateway, path, TRACK | {"batch": [TRACK], "writeKey": key})
     assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json")
+
+
+async def test_a_page_of_an_origin_that_the_key_does_not_allow_cannot_send(
+    gateway: httpx.AsyncClient, database: str, jetstream: JetStreamContext
+) -> None:
+    with psycopg.connect(database) as connection:
+        apps.create_app(connection, "strict")
+        key = issue_key(connection, "default", "write", ["strict"], allowed_origins=["https://shop.example"])
+    body = TRACK | {"writeKey": key}
+    answers = [await send(gateway, "/v1/t", body, Origin=f"https://{name}.example") for name in ("other", "shop")]
+    assert [answer.status_code for answer in answers] == [403, 200]
+    assert answers[1].headers["access-control-allow-origin"] == "https://shop.example"
+    assert await last_seq(jetstream) == 1
 
 
 async def test_a_read_key_cannot_write(gateway: httpx.AsyncClient, keys: IssuedKeys) -> None:
