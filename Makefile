@@ -16,7 +16,7 @@ help:
 	@echo "make lint    format, lint, types, imports, SQL"
 	@echo "make docs    write the generated pages of docs/ again"
 	@echo "make snippet check and build the browser snippet; needs Node"
-	@echo "make bench   measure; NAME=freshness for one of the benchmarks"
+	@echo "make bench   measure: bench ingest, or NAME=freshness for another; ARGS for its options"
 	@echo "make chaos   kill parts under load and compare the counts"
 
 # Shell variables of the recipes below: $$python is the first fitting interpreter, empty when there is none.
@@ -78,8 +78,12 @@ docs: $(INSTALLED_DEV)
 snippet:
 	@cd clients/snippet && npm ci --ignore-scripts --no-audit --no-fund && npm run --silent check && npm run --silent build
 
+# `make bench ingest` and `make bench NAME=ingest` are the same.
 bench: $(INSTALLED_DEV)
-	@$(BIN)/python -m tests.benchmarks $(NAME)
+	@$(BIN)/python -m tests.benchmarks $(or $(NAME),$(filter ingest,$(MAKECMDGOALS))) $(ARGS)
+
+ingest:
+	@$(if $(filter bench,$(MAKECMDGOALS)),:,echo "It is: make bench ingest" >&2; exit 1)
 
 chaos: $(INSTALLED_DEV)
 	@$(BIN)/python -m pytest -m chaos $(ARGS)

@@ -19,7 +19,7 @@ BATCH = 500
 async def loop(address: str, stream: str, subject: str, messages: int, warm_up: int) -> tuple[int, float]:
     """Messages after the warm-up, and their seconds."""
     client = await nats.connect(address)
-    config = api.ConsumerConfig(ack_policy=api.AckPolicy.NONE, mem_storage=True)
+    config = api.ConsumerConfig(ack_policy=api.AckPolicy.NONE, mem_storage=True, inactive_threshold=60)
     subscription = await client.jetstream().pull_subscribe(subject, stream=stream, config=config)
     done, started_with, started_at = 0, 0, 0.0
     while done < messages:

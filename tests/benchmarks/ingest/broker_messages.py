@@ -44,7 +44,7 @@ async def event_lines(client: Client) -> list[bytes]:
 
 async def bodies(jetstream: JetStreamContext, name: str, count: int) -> list[bytes]:
     """Bodies of all messages of a stream. Raises VoidRunError where there are not `count`."""
-    config = api.ConsumerConfig(ack_policy=api.AckPolicy.NONE)
+    config = api.ConsumerConfig(ack_policy=api.AckPolicy.NONE, inactive_threshold=60)
     subscription = await jetstream.pull_subscribe("", stream=name, config=config)
     found: list[bytes] = []
     while len(found) < count:

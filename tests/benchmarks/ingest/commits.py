@@ -69,6 +69,6 @@ async def fill(client: Client, commits: int) -> int:
 def envelopes(count: int) -> Iterator[bytes]:
     """Envelopes over three home hours, their events numbered from 0 on."""
     now = datetime.now(UTC)
-    spread = [Events(now - timedelta(hours=hours)) for hours, share in SHARES for _ in range(share)]
+    spread = [late for hours, share in SHARES for late in [Events(now - timedelta(hours=hours))] * share]
     for first in range(0, count * ROWS, ROWS):
         yield b"\n".join([spread[index].line(first + index) for index in range(ROWS)])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import nats
+import psutil
 import psycopg
 from nats.aio.client import Client
 
@@ -86,6 +87,7 @@ class Room:
     def open(cls) -> Iterator["Room"]:
         """Start PostgreSQL with eventmill's own settings; everything goes in the end."""
         TEST_STATE.mkdir(exist_ok=True)
+        _clear_killed()
         directory = Path(tempfile.mkdtemp(prefix=f"bench-{os.getpid()}-", dir=TEST_STATE))
         (port,) = free_ports(1)
         postgres = PostgresServer(directory / "postgres", directory / "password", directory / "postgres.log", port)
@@ -138,6 +140,13 @@ class Room:
             connection.execute(f"create database {name} template {TEMPLATE}")
             yield self.postgres.address(name)
             connection.execute(f"drop database {name} with (force)")
+
+
+def _clear_killed() -> None:
+    """Delete what benchmarks left that were killed."""
+    for old in TEST_STATE.glob("bench-*"):
+        if not psutil.pid_exists(int(old.name.split("-")[1])):
+            shutil.rmtree(old)
 
 
 def _settings(home: Path, broker: NatsServer, database: str) -> Settings:

@@ -32,7 +32,7 @@ FULL = Scale(
 )
 QUICK = Scale(
     repeats=2,
-    envelope_events=150_000,
+    envelope_events=250_000,
     worker_events=3_000,
     message_events=60_000,
     load_seconds=2,
