@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input -c constraints.txt
-CHECKED := eventmill ingest_service analytics_pipeline query_service tests
+CHECKED := eventmill ingest_service analytics_pipeline query_service clients/python tests
 
 help:
 	@echo "make up      install into .venv and start everything; Ctrl-C stops it"
