@@ -26,6 +26,28 @@ class Settings(BaseSettings):
         Path(".eventmill"), description="Directory of the lake, the stream, Postgres' data and the logs."
     )
     bind: str = Field("127.0.0.1", description="Address that every service listens on.")
+    trusted_proxies: str = Field(
+        "",
+        description="Networks, apart by commas, of the proxies whose X-Forwarded-For or Forwarded is believed.",
+    )
+    country_header: str | None = Field(
+        None, description="Header in which a trusted proxy names the client's country, such as CF-IPCountry."
+    )
+    geoip_file: Path | None = Field(
+        None, description="MaxMind file (.mmdb) that tells an address's country; the address itself is not kept."
+    )
+    tls_certificate: Path | None = Field(
+        None, description="PEM file of the certificate chain with which gateway and query service speak HTTPS."
+    )
+    tls_key: Path | None = Field(None, description="PEM file of that certificate's private key.")
+    gateway_max_requests: int = Field(
+        2_000, ge=1, description="Ingest requests that the gateway answers at once; beyond, it says 503."
+    )
+    gateway_max_bytes: int = Field(
+        32 * 1024**2,
+        ge=2 * 1024**2,
+        description="Bytes of their bodies that it holds at once; beyond, it says 503. Memory is some four times that.",
+    )
     http_port: int = Field(8080, ge=1, le=65535, description="Port of the query service and the dashboard.")
     ingest_port: int = Field(8090, ge=1, le=65535, description="Port of the gateway.")
     writer_port: int = Field(8091, ge=1, le=65535, description="Port of the writer's health and metrics.")
@@ -59,6 +81,14 @@ class Settings(BaseSettings):
     )
     demo: bool = Field(
         True, description="Whether `up` creates a demo app and streams synthetic events into it (0 or 1)."
+    )
+    duplicate_window_seconds: int = Field(
+        600, ge=0, description="Seconds, by arrival, in which a second event with the same id is not stored."
+    )
+    duplicate_window_ids: int = Field(
+        6_000_000,
+        ge=1_000,
+        description="Most ids that the writer remembers for that window, about 40 bytes each; beyond it gets shorter.",
     )
     fault: str | None = Field(
         None,

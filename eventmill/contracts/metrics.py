@@ -52,6 +52,25 @@ GATEWAY_GROUP_EVENTS = MetricDefinition(
     "Events in a published envelope.",
     buckets=(0, 1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500),
 )
+GATEWAY_REFUSED = MetricDefinition(
+    "eventmill_gateway_refused_requests_total",
+    "counter",
+    "Ingest requests refused as a whole, whose events were never received, by cause: unauthorized, forbidden, invalid,"
+    " too_large, too_slow, rate_limited, overloaded (the gateway), unavailable (what is behind it) or failed.",
+    ("cause",),
+)
+GATEWAY_RATE_LIMITED = MetricDefinition(
+    "eventmill_gateway_rate_limited_events_total",
+    "counter",
+    "Events of requests that were over their app's events per second, by app.",
+    ("app_id",),
+)
+GATEWAY_IN_FLIGHT_REQUESTS = MetricDefinition(
+    "eventmill_gateway_in_flight_requests", "gauge", "Ingest requests that are being answered."
+)
+GATEWAY_IN_FLIGHT_BYTES = MetricDefinition(
+    "eventmill_gateway_in_flight_bytes", "gauge", "Bytes of the bodies of ingest requests that are being answered."
+)
 GATEWAY = (
     GATEWAY_REQUESTS,
     GATEWAY_EVENTS,
@@ -60,11 +79,35 @@ GATEWAY = (
     GATEWAY_PUBLISH_FAILURES,
     GATEWAY_GROUP_REQUESTS,
     GATEWAY_GROUP_EVENTS,
+    GATEWAY_REFUSED,
+    GATEWAY_RATE_LIMITED,
+    GATEWAY_IN_FLIGHT_REQUESTS,
+    GATEWAY_IN_FLIGHT_BYTES,
 )
 
 WRITER_EVENTS = MetricDefinition("eventmill_writer_events_total", "counter", "Events stored in the lake.")
 WRITER_QUARANTINED = MetricDefinition(
     "eventmill_writer_quarantined_events_total", "counter", "Events put into quarantine, by reason.", ("reason",)
+)
+WRITER_WINDOW_DUPLICATES = MetricDefinition(
+    "eventmill_writer_window_duplicates_total",
+    "counter",
+    "Events not stored, as the same id was stored within the duplicate window before.",
+)
+WRITER_FILTERED = MetricDefinition(
+    "eventmill_writer_filtered_events_total",
+    "counter",
+    "Events left out by a filter, here or at the gateway, by kind.",
+    ("kind",),
+)
+WRITER_FLAGGED = MetricDefinition(
+    "eventmill_writer_flagged_events_total", "counter", "Events stored though they break the app's tracking plan."
+)
+WRITER_BYTES = MetricDefinition("eventmill_writer_bytes_total", "counter", "Bytes of the envelopes committed.")
+WRITER_WINDOW_SECONDS = MetricDefinition(
+    "eventmill_writer_duplicate_window_seconds",
+    "gauge",
+    "Length of the duplicate window as it is: less than the setting where EVENTMILL_DUPLICATE_WINDOW_IDS is too small.",
 )
 WRITER_MISSING = MetricDefinition(
     "eventmill_writer_missing_messages_total",
@@ -93,7 +136,7 @@ WRITER_LAG_MESSAGES = MetricDefinition(
     "eventmill_writer_lag_messages", "gauge", "Messages in the stream that are not in the lake yet."
 )
 WRITER_LAG_SECONDS = MetricDefinition(
-    "eventmill_writer_lag_seconds", "gauge", "Age of the oldest message that was read and is not in the lake yet."
+    "eventmill_writer_lag_seconds", "gauge", "Age of the oldest message of the stream that is not in the lake yet."
 )
 WRITER_DAMAGED_FILES = MetricDefinition(
     "eventmill_writer_damaged_files_total",
@@ -104,6 +147,11 @@ WRITER_DAMAGED_FILES = MetricDefinition(
 WRITER = (
     WRITER_EVENTS,
     WRITER_QUARANTINED,
+    WRITER_WINDOW_DUPLICATES,
+    WRITER_FILTERED,
+    WRITER_FLAGGED,
+    WRITER_BYTES,
+    WRITER_WINDOW_SECONDS,
     WRITER_MISSING,
     WRITER_FLUSH_EVENTS,
     WRITER_FLUSH_FILES,

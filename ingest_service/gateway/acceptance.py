@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry
@@ -17,9 +17,11 @@ from eventmill.settings import Settings
 from ingest_service.gateway.answers import EventAnswer, answer_event
 from ingest_service.gateway.auth import authorize, key_of
 from ingest_service.gateway.body import EVENTS_RULE
+from ingest_service.gateway.cors import check_origin
 from ingest_service.gateway.group_commit import GroupCommit
 from ingest_service.gateway.intake import Envelope, Judged, RequestFacts, take_in
 from ingest_service.gateway.problems import Problem, too_large
+from ingest_service.gateway.rates import Rates
 from ingest_service.gateway.recent import RecentIds
 from ingest_service.gateway.request import IngestRequest
 from ingest_service.gateway.visitors import Visitors
@@ -34,15 +36,20 @@ class Intake:
         self._keys, self._visitors, self._group = keys, visitors, group
         self._history_start = datetime.combine(settings.history_start, datetime.min.time(), UTC)
         self._recent = RecentIds()
+        self._rates = Rates()
         self._events = telemetry.counter(metrics.GATEWAY_EVENTS, registry)
+        self._limited = telemetry.counter(metrics.GATEWAY_RATE_LIMITED, registry)
         self._quarantined = telemetry.counter(metrics.GATEWAY_QUARANTINED, registry)
 
     async def authorize(self, request: IngestRequest, *, key: str | None = None, history: bool = False) -> Credential:
         """The credential of `key`, or else of the key that the request carries in one of the usual places.
 
-        Raises Problem 401 or 403; NotReadyError where nobody can tell.
+        Raises Problem 401 or 403 (the key, or the page's origin); NotReadyError where nobody can tell.
         """
-        return await authorize(self._keys, key or key_of(request.headers, request.parameters), history=history)
+        key = key or key_of(request.headers, request.parameters)
+        credential = await authorize(self._keys, key, history=history)
+        check_origin(request.headers, credential)
+        return credential
 
     async def accept(
         self,
@@ -55,7 +62,7 @@ class Intake:
     ) -> list[EventAnswer]:
         """Judge and store raw events (JSON, one each), and answer each, in order, once the broker confirmed them all.
 
-        `app_id` takes those that name no app. Raises Problem 400, 403 or 413; NotReadyError, StreamFullError or
+        `app_id` takes those that name no app. Raises Problem 400, 403, 413 or 429; NotReadyError, StreamFullError or
         PublishError where nothing was acknowledged.
         """
         if len(events) > MAX_REQUEST_EVENTS:
@@ -63,29 +70,47 @@ class Intake:
         if app_id is not None and app_id not in credential.apps:
             rule = "The query parameter app_id is one of the key's apps."
             raise Problem(403, "Forbidden", f"The key does not cover app {app_id[:63]!r}.", field="app_id", rule=rule)
+        if len(credential.apps) == 1:
+            self._take(dict.fromkeys(credential.apps, len(events)), credential)
         await self._visitors.renew(request.received_at.date())
         facts = self._facts(request, credential, app_id, history=history)
         envelopes, verdicts = take_in(events, facts)
+        if len(credential.apps) > 1:
+            self._take(Counter(verdict.app_id for verdict in verdicts), credential)
         answers = self._answer_events(verdicts)
+        stored_ids = _stored_ids(verdicts)
+        # While the broker works, a request holds its lines and its answers, and nothing else of its size.
+        del events, verdicts
         if len(envelopes) == 1:
-            await self._commit(envelopes[0], verdicts, request.deadline)
+            await self._commit(envelopes.pop(), stored_ids, request.deadline)
         else:
-            await asyncio.gather(*(self._commit(envelope, verdicts, request.deadline) for envelope in envelopes))
+            await asyncio.gather(*(self._commit(envelope, stored_ids, request.deadline) for envelope in envelopes))
         self._count(answers)
         return answers
+
+    def _take(self, counts: Mapping[str, int], credential: Credential) -> None:
+        try:
+            self._rates.take(counts, credential.apps)
+        except Problem:
+            for app_id, count in counts.items():
+                self._limited.labels(app_id).inc(count)
+            raise
 
     def _facts(
         self, request: IngestRequest, credential: Credential, app_id: str | None, *, history: bool
     ) -> RequestFacts:
         user_agent = request.headers.get("user-agent", "")
         address = request.address
+        defaults = client_of(user_agent)
+        if request.country is not None:
+            defaults["country"] = request.country
         return RequestFacts(
             apps=credential.apps,
             default_app=app_id,
             received_at=request.received_at,
             history=history,
             history_start=self._history_start,
-            defaults=client_of(user_agent),
+            defaults=defaults,
             visitor_id=lambda app: self._visitors.id_of(app, address, user_agent),
         )
 
@@ -101,18 +126,23 @@ class Intake:
             answers.append(answer)
         return answers
 
-    async def _commit(self, envelope: Envelope, verdicts: list[Judged], deadline: float) -> None:
+    async def _commit(self, envelope: Envelope, stored_ids: Mapping[str, list[str]], deadline: float) -> None:
+        app_id = envelope.context.app_id
         await self._group.commit(envelope, deadline)
         # Only now: after a 503 the client's next try is no duplicate.
-        app_id = envelope.context.app_id
-        self._recent.add(
-            (app_id, verdict.event_id)
-            for verdict in verdicts
-            if verdict.app_id == app_id and verdict.event_id and verdict.is_good
-        )
+        self._recent.add((app_id, event_id) for event_id in stored_ids.get(app_id, ()))
 
     def _count(self, answers: list[EventAnswer]) -> None:
         for status, count in Counter(answer.status for answer in answers).items():
             self._events.labels(status).inc(count)
         for reason, count in Counter(answer.reason for answer in answers if answer.status == "quarantined").items():
             self._quarantined.labels(reason).inc(count)
+
+
+def _stored_ids(verdicts: Sequence[Judged]) -> dict[str, list[str]]:
+    """Ids of the events that will be in the lake, by app."""
+    found: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        if verdict.event_id and verdict.is_good:
+            found.setdefault(verdict.app_id, []).append(verdict.event_id)
+    return found

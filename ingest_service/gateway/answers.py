@@ -15,12 +15,13 @@ Status = Literal["accepted", "duplicate", "quarantined", "filtered"]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer as it goes back to the client."""
+    """An HTTP answer as it goes back to the client; a page of another origin cannot read one that `is_hidden`."""
 
     content: bytes
     status: int = 200
     media_type: bytes = b"application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
+    is_hidden: bool = False
 
 
 class EventAnswer(msgspec.Struct, kw_only=True):

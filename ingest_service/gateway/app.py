@@ -20,8 +20,10 @@ from eventmill.settings import Settings
 from eventmill.warehouse import async_pool
 from ingest_service.gateway import health, snippet
 from ingest_service.gateway.acceptance import Intake
+from ingest_service.gateway.admission import Admission
+from ingest_service.gateway.clients import Clients
 from ingest_service.gateway.events import EventsEndpoint
-from ingest_service.gateway.front import IngestFront
+from ingest_service.gateway.front import Endpoint, IngestFront
 from ingest_service.gateway.group_commit import GroupCommit
 from ingest_service.gateway.problems import answer_crash
 from ingest_service.gateway.publish import Broker
@@ -38,6 +40,7 @@ logger = structlog.get_logger(__name__)
 
 def create_app(settings: Settings) -> RequestLog:
     """The gateway as an ASGI application; broker and Postgres may come and go while it runs."""
+    clients = Clients.from_settings(settings)
     registry = CollectorRegistry()
     broker = Broker(settings, registry)
     store = CredentialStore(async_pool(settings, max_size=4, statement_timeout_ms=1_000))
@@ -73,7 +76,8 @@ def create_app(settings: Settings) -> RequestLog:
         openapi_config=None,
         logging_config=None,
     )
-    front = IngestFront(app, {"/v1/events": EventsEndpoint(intake), **segment_endpoints(intake)})
+    endpoints: dict[str, Endpoint] = {"/v1/events": EventsEndpoint(intake), **segment_endpoints(intake)}
+    front = IngestFront(app, endpoints, clients, Admission.from_settings(settings, registry), registry)
     log = RequestLog(front, telemetry.counter(metrics.GATEWAY_REQUESTS, registry))
     return log
 

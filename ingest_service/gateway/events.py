@@ -31,12 +31,18 @@ class EventsEndpoint:
         history = request.flag("history")
         credential = await self._intake.authorize(request, history=history)
         check_media_type(request)
-        events = split_body(await request.body())
-        if not events:
-            raise Problem(400, "Bad Request", "The body holds no event.", field="body", rule="Send at least one event.")
         app_id = request.parameters.get("app_id")
-        answers = await self._intake.accept(credential, events, request, app_id=app_id, history=history)
+        answers = await self._intake.accept(
+            credential, _events_of(await request.body()), request, app_id=app_id, history=history
+        )
         return Answer(_ENCODER.encode(answer_request(answers)))
+
+
+def _events_of(body: bytes) -> list[bytes]:
+    events = split_body(body)
+    if not events:
+        raise Problem(400, "Bad Request", "The body holds no event.", field="body", rule="Send at least one event.")
+    return events
 
 
 def check_media_type(request: IngestRequest) -> None:

@@ -6,28 +6,43 @@ from typing import cast
 import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
+from prometheus_client import CollectorRegistry
 
+from eventmill import telemetry
+from eventmill.contracts import metrics
 from eventmill.errors import NotReadyError
 from eventmill.stream import PublishError, StreamFullError
+from ingest_service.gateway.admission import Admission
 from ingest_service.gateway.answers import Answer
+from ingest_service.gateway.clients import Clients
+from ingest_service.gateway.cors import preflight, response_headers
 from ingest_service.gateway.problems import Problem, answer_problem, crashed, unavailable
 from ingest_service.gateway.request import IngestRequest
 
 Endpoint = Callable[[IngestRequest], Awaitable[Answer]]
 
-_NOT_ALLOWED = Problem(405, "Method Not Allowed", "Events are sent with POST.", headers={"Allow": "POST"})
+_NOT_ALLOWED = Problem(405, "Method Not Allowed", "Events are sent with POST.", headers={"Allow": "POST, OPTIONS"})
 
 logger = structlog.get_logger(__name__)
 
 
 class IngestFront:
-    """Serves `POST` on the paths of `endpoints` itself and leaves everything else to `app`.
+    """Serves the paths of `endpoints` itself (POST, and OPTIONS for browsers) and leaves everything else to `app`.
 
     An endpoint returns an Answer, or raises Problem, NotReadyError, StreamFullError or PublishError.
     """
 
-    def __init__(self, app: ASGIApp, endpoints: Mapping[str, Endpoint]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        endpoints: Mapping[str, Endpoint],
+        clients: Clients,
+        admission: Admission,
+        registry: CollectorRegistry,
+    ) -> None:
         self.app, self.endpoints = app, endpoints
+        self._clients, self._admission = clients, admission
+        self._refused = telemetry.counter(metrics.GATEWAY_REFUSED, registry)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -35,26 +50,39 @@ class IngestFront:
         if endpoint is None:
             await self.app(scope, receive, send)
             return
-        request = IngestRequest(cast("HTTPScope", scope), receive)
-        await respond(send, await self._answer(endpoint, request))
+        request = IngestRequest(cast("HTTPScope", scope), receive, self._clients)
+        method = request.scope["method"]
+        if method == "POST":
+            await respond(send, await self._answer(endpoint, request), request.headers.get("origin"))
+        elif method == "OPTIONS":
+            await respond(send, preflight(request.headers))
+        else:
+            await respond(send, answer_problem(_NOT_ALLOWED))
 
     async def _answer(self, endpoint: Endpoint, request: IngestRequest) -> Answer:
-        if request.scope["method"] != "POST":
-            return answer_problem(_NOT_ALLOWED)
         try:
-            return await endpoint(request)
-        except Problem as problem:
-            return answer_problem(problem)
+            with self._admission.admit() as admitted:
+                request.admit(admitted)
+                return await endpoint(request)
+        except Problem as error:
+            problem = error
         except (NotReadyError, StreamFullError, PublishError) as error:
-            return answer_problem(unavailable(error.message))
+            problem = unavailable(error.message)
         except Exception as error:  # whatever should not happen is answered, never dropped
             logger.exception("request failed", exc_info=error)
-            return answer_problem(crashed())
+            problem = crashed()
+        self._refused.labels(problem.cause).inc()
+        await request.drain()
+        return answer_problem(problem)
 
 
-async def respond(send: Send, answer: Answer) -> None:
-    """Send an answer."""
+async def respond(send: Send, answer: Answer, origin: str | None = None) -> None:
+    """Send an answer, readable for the page of `origin`, unless it is that origin which is refused."""
     headers = [(b"content-type", answer.media_type), (b"content-length", b"%d" % len(answer.content))]
-    headers += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+    named = answer.headers
+    if origin is not None and not answer.is_hidden:
+        named = {**named, **response_headers(origin)}
+    if named:
+        headers += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in named.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.content, "more_body": False})

@@ -22,6 +22,8 @@ from ingest_service.gateway.intake import Envelope
 MAX_UNDER_WAY = 4
 # What the broker's limit leaves for the events; the broker adds a subject and a reply address to the headers.
 MAX_BODY_BYTES = MAX_MESSAGE_BYTES - MAX_HEADER_BYTES - 4_096
+# A line that cannot stand as it is travels in base64.
+WRAPPED_GROWTH = 1.4
 
 
 class Publisher(Protocol):
@@ -109,21 +111,30 @@ class GroupCommit:
         `deadline` is a monotonic instant. Raises NotReadyError, StreamFullError or PublishError: nothing of it was
         confirmed. Whoever stops waiting does not disturb the others of the same envelope.
         """
+        parts = [self._enqueue(envelope, lines, deadline, n) for n, lines in enumerate(_chunks(envelope.lines))]
+        # The parts hold the lines in their own form.
+        envelope.lines = []
         loop = asyncio.get_running_loop()
-        section = Section(envelope.context, len(envelope.lines), envelope.filtered)
-        part = _Part(section, encode_lines(envelope.lines), section_bytes(section), deadline, loop.create_future())
+        late = loop.call_at(loop.time() + deadline - time.monotonic(), _expire, parts)
+        try:
+            failures = [await part.settled for part in parts]
+        finally:
+            late.cancel()
+        for failure in failures:
+            if failure is not None:
+                raise failure.with_traceback(None)
+
+    def _enqueue(self, envelope: Envelope, lines: list[bytes], deadline: float, number: int) -> _Part:
+        """The part of a chunk of the envelope's lines; the first one carries the counts of what was left out."""
+        section = Section(envelope.context, len(lines), {} if number else envelope.filtered)
+        settled = asyncio.get_running_loop().create_future()
+        part = _Part(section, encode_lines(lines), section_bytes(section), deadline, settled)
         queue = self._queues.get(envelope.context.app_id)
         if queue is None:
             queue = self._queues[envelope.context.app_id] = _Queue(envelope.context.app_id)
         queue.add(part)
         self._set_out(queue)
-        late = loop.call_at(loop.time() + deadline - time.monotonic(), _expire, part)
-        try:
-            failure = await part.settled
-        finally:
-            late.cancel()
-        if failure is not None:
-            raise failure.with_traceback(None)
+        return part
 
     def _set_out(self, queue: _Queue) -> None:
         if queue.is_due():
@@ -162,6 +173,22 @@ class GroupCommit:
         return None
 
 
-def _expire(part: _Part) -> None:
-    if not part.settled.done():
-        part.settled.set_result(PublishError("The broker did not confirm the events in time.", "Send them again."))
+def _expire(parts: Sequence[_Part]) -> None:
+    for part in parts:
+        if not part.settled.done():
+            part.settled.set_result(PublishError("The broker did not confirm the events in time.", "Send them again."))
+
+
+def _chunks(lines: list[bytes]) -> list[list[bytes]]:
+    """The lines in runs that fit into an envelope each: nearly always one."""
+    chunks, size = [lines], sum(map(len, lines)) + len(lines)
+    if size * WRAPPED_GROWTH <= MAX_BODY_BYTES:
+        return chunks
+    chunks, size = [[]], 0
+    for line in lines:
+        size += len(line) + 1
+        if size * WRAPPED_GROWTH > MAX_BODY_BYTES and chunks[-1]:
+            chunks.append([])
+            size = len(line) + 1
+        chunks[-1].append(line)
+    return chunks

@@ -13,6 +13,17 @@ from ingest_service.gateway.answers import Answer
 logger = structlog.get_logger(__name__)
 
 
+_CAUSES = {
+    401: "unauthorized",
+    403: "forbidden",
+    408: "too_slow",
+    413: "too_large",
+    429: "rate_limited",
+    500: "failed",
+    503: "unavailable",
+}
+
+
 class Problem(Exception):  # noqa: N818 - the standard's own word
     """A refused request: status, what is wrong, and the field and rule at fault where there are such."""
 
@@ -29,6 +40,8 @@ class Problem(Exception):  # noqa: N818 - the standard's own word
         super().__init__(detail)
         self.status, self.title, self.detail = status, title, detail
         self.field, self.rule, self.headers = field, rule, dict(headers or {})
+        # Under which it is counted.
+        self.cause = _CAUSES.get(status, "invalid")
 
 
 def unauthorized(detail: str) -> Problem:
@@ -63,7 +76,8 @@ def answer_problem(problem: Problem) -> Answer:
     body = ProblemBody(
         title=problem.title, status=problem.status, detail=problem.detail, field=problem.field, rule=problem.rule
     )
-    return Answer(msgspec.json.encode(body), problem.status, MEDIA_TYPE.encode(), problem.headers)
+    is_hidden = problem.field == "Origin"
+    return Answer(msgspec.json.encode(body), problem.status, MEDIA_TYPE.encode(), problem.headers, is_hidden)
 
 
 def answer_crash(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

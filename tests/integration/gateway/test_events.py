@@ -264,4 +264,4 @@ async def test_a_beacon_carries_its_key_in_the_query(gateway: httpx.AsyncClient,
 
 async def test_events_are_posted(gateway: httpx.AsyncClient) -> None:
     answer = await gateway.get("/v1/events")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST, OPTIONS")

@@ -37,7 +37,9 @@ def receiving(body: bytes, size: int = 1_000) -> Any:
     ],
 )
 async def test_a_body_is_decompressed_by_its_encoding(encoding: str, body: bytes) -> None:
-    assert decompress(await read_body(receiving(body, 5)), encoding) == LINE
+    held: list[int] = []
+    assert decompress(await read_body(receiving(body, 5), held.append), encoding) == LINE
+    assert sum(held) == len(body)
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
@@ -73,6 +75,7 @@ def test_a_body_of_another_form_is_refused(encoding: str, body: bytes) -> None:
 
 async def test_only_so_much_of_an_endless_body_is_read() -> None:
     read = 0
+    held: list[int] = []
 
     async def endless() -> Any:
         nonlocal read
@@ -80,16 +83,18 @@ async def test_only_so_much_of_an_endless_body_is_read() -> None:
         return {"type": "http.request", "body": b" " * 100_000, "more_body": True}
 
     with pytest.raises(Problem) as caught:
-        await read_body(endless)
+        await read_body(endless, held.append)
     assert caught.value.status == 413
     assert read < 3_000_000
+    assert sum(held) <= MAX_REQUEST_BYTES
 
 
 async def test_a_body_that_its_client_cut_off_is_not_taken_for_a_shorter_one() -> None:
+    held: list[int] = []
     messages = [{"type": "http.request", "body": LINE, "more_body": True}, {"type": "http.disconnect"}]
 
     async def receive() -> Any:
         return messages.pop(0)
 
     with pytest.raises(Problem, match="cut off"):
-        await read_body(receive)
+        await read_body(receive, held.append)

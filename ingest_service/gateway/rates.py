@@ -1,0 +1,67 @@
+"""How many events per second an app may send: a token bucket an app, per gateway."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from eventmill.contracts.decode import AppRules
+from ingest_service.gateway.problems import Problem
+
+# What an app may send at once after a pause: so many seconds' worth of events.
+BURST_SECONDS = 2
+MAX_BUCKETS = 10_000
+
+
+@dataclass(slots=True)
+class _Bucket:
+    tokens: float
+    filled_at: float
+
+
+class Rates:
+    """Token buckets: an app's fills with its `events_per_second` and holds two seconds' worth; 0 is no limit."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._buckets: dict[str, _Bucket] = {}
+
+    def take(self, wanted: Mapping[str, int], apps: Mapping[str, AppRules]) -> None:
+        """Take events of each app, all or none. Raises Problem 429 where an app's bucket holds too few.
+
+        A request that is larger than the bucket is let through when it is full, and what follows waits the longer.
+        """
+        limited = {app_id: count for app_id, count in wanted.items() if apps[app_id].events_per_second}
+        for app_id, count in limited.items():
+            rate = apps[app_id].events_per_second
+            bucket = self._filled(app_id, rate)
+            missing = min(count, rate * BURST_SECONDS) - bucket.tokens
+            if missing > 0:
+                raise _too_many(app_id, rate, bucket.tokens, missing / rate)
+        for app_id, count in limited.items():
+            self._buckets[app_id].tokens -= count
+
+    def _filled(self, app_id: str, rate: int) -> _Bucket:
+        now, full = self._clock(), float(rate * BURST_SECONDS)
+        bucket = self._buckets.get(app_id)
+        if bucket is None:
+            if len(self._buckets) >= MAX_BUCKETS:
+                self._buckets.pop(next(iter(self._buckets)))
+            bucket = self._buckets[app_id] = _Bucket(full, now)
+        bucket.tokens = min(full, bucket.tokens + (now - bucket.filled_at) * rate)
+        bucket.filled_at = now
+        return bucket
+
+
+def _too_many(app_id: str, rate: int, tokens: float, wait_seconds: float) -> Problem:
+    seconds = str(max(1, math.ceil(wait_seconds)))
+    # draft-ietf-httpapi-ratelimit-headers-07, section 5: the limit and what is left of it, and seconds until more.
+    headers = {
+        "Retry-After": seconds,
+        "RateLimit-Limit": str(rate * BURST_SECONDS),
+        "RateLimit-Remaining": str(max(0, math.floor(tokens))),
+        "RateLimit-Reset": seconds,
+    }
+    detail = f"App {app_id!r} has sent more than its {rate:,} events per second."
+    rule = "Nothing was taken: send the same events again, with the same ids, after Retry-After seconds."
+    return Problem(429, "Too Many Requests", detail, field="app_id", rule=rule, headers=headers)

@@ -1,0 +1,34 @@
+"""Which certificate files are taken."""
+
+from pathlib import Path
+
+import pytest
+
+from eventmill.errors import SettingsError
+from eventmill.http.tls import read_tls
+from eventmill.settings import Settings
+
+
+def test_without_files_there_is_no_tls(tmp_path: Path) -> None:
+    assert read_tls(Settings(home=tmp_path)) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "rule"),
+    [
+        ({"tls_certificate"}, "EVENTMILL_TLS_KEY is not set"),
+        ({"tls_key"}, "EVENTMILL_TLS_CERTIFICATE is not set"),
+        ({"tls_certificate", "tls_key"}, "do not load"),
+    ],
+)
+def test_a_wrong_file_is_named(tmp_path: Path, given: set[str], rule: str) -> None:
+    file = tmp_path / "file.pem"
+    file.write_text("no certificate")
+    with pytest.raises(SettingsError, match=rule):
+        read_tls(Settings(home=tmp_path).model_copy(update=dict.fromkeys(given, file)))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "missing.pem"
+    with pytest.raises(SettingsError, match=r"EVENTMILL_TLS_CERTIFICATE: .*missing\.pem is no file"):
+        read_tls(Settings(home=tmp_path, tls_certificate=file, tls_key=file))
