@@ -1,14 +1,13 @@
 """The body of `/v1/batch`: its messages, each as the bytes that were sent, and what it says for all of them."""
 
 import re
-from dataclasses import dataclass
 
 from msgspec import Raw
 
 from eventmill.contracts import limits
 from eventmill.contracts.envelope import split_body
 from ingest_service.gateway.problems import Problem
-from ingest_service.gateway.segment.fields import Fields, members, present, string
+from ingest_service.gateway.segment.fields import Fields, members, present
 from ingest_service.gateway.segment.mapping import Batch
 
 RULE = "The body is a JSON object whose `batch` is an array of messages."
@@ -18,17 +17,8 @@ _STEP = {b"{": 1, b"[": 1, b"}": -1, b"]": -1}
 _ARRAY_FOLLOWS = re.compile(rb"\s*:\s*(?=\[)")
 
 
-@dataclass(frozen=True, slots=True)
-class BatchBody:
-    """The messages of a batch, what holds for all of them, and the key that the body carries."""
-
-    messages: list[bytes]
-    shared: Batch
-    write_key: str | None
-
-
-def read_batch(body: bytes) -> BatchBody:
-    """Take a batch apart. A message that is no valid JSON does not fail its neighbours.
+def read_batch(body: bytes) -> tuple[list[bytes], Batch]:
+    """The messages, and what holds for all of them. One that is no valid JSON does not fail its neighbours.
 
     Raises Problem 400 for a body in which no messages can be told, and for a context that is not an object.
     """
@@ -38,7 +28,7 @@ def read_batch(body: bytes) -> BatchBody:
         raise Problem(400, "Bad Request", "The body holds no array `batch`.", field="batch", rule=RULE)
     messages = [] if array.strip()[1:].strip() == b"]" else split_body(array)
     outer = present(outer)
-    return BatchBody(messages, Batch(_context(outer), outer.get("sentAt")), string(outer.get("writeKey")))
+    return messages, Batch(_context(outer), outer.get("sentAt"))
 
 
 def _context(outer: Fields) -> Fields:

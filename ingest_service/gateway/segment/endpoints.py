@@ -1,5 +1,7 @@
 """Segment's paths: one message on each call's own, many on `batch`."""
 
+from collections.abc import Sequence
+
 from eventmill.contracts.limits import MAX_REQUEST_BYTES, MAX_REQUEST_EVENTS
 from eventmill.control.credentials import Credential
 from ingest_service.gateway.acceptance import Intake
@@ -10,9 +12,9 @@ from ingest_service.gateway.events import check_media_type
 from ingest_service.gateway.front import Endpoint
 from ingest_service.gateway.problems import Problem, too_large
 from ingest_service.gateway.request import IngestRequest
-from ingest_service.gateway.segment.batch import BatchBody, read_batch
+from ingest_service.gateway.segment.batch import read_batch
 from ingest_service.gateway.segment.fields import members, string
-from ingest_service.gateway.segment.mapping import EVENT_TYPES, to_event
+from ingest_service.gateway.segment.mapping import EVENT_TYPES, Batch, to_event
 
 # A batch's context is copied into each of its messages: what comes of it stays within bounds.
 MAX_MAPPED_BYTES = 4 * MAX_REQUEST_BYTES
@@ -37,11 +39,10 @@ class MessageEndpoint:
     async def __call__(self, request: IngestRequest) -> Answer:
         """Answer once the event is on the broker's disk, be it in quarantine. Raises Problem."""
         check_media_type(request)
-        body = (await request.body()).strip()
-        if not body:
+        credential, body = await _authorize(self._intake, request)
+        if not body.strip():
             raise Problem(400, "Bad Request", "The body holds no message.", field="body", rule="Send a JSON object.")
-        credential = await _authorize(self._intake, request, string((members(body) or {}).get("writeKey")))
-        event = to_event(body, self._kind)
+        event = to_event(body.strip(), self._kind)
         await self._intake.accept(credential, [event], request, app_id=request.parameters.get("app_id"))
         return SUCCESS
 
@@ -55,25 +56,32 @@ class BatchEndpoint:
     async def __call__(self, request: IngestRequest) -> Answer:
         """Answer once every event is on the broker's disk, the quarantined ones too. Raises Problem."""
         check_media_type(request)
-        body = read_batch(await request.body())
-        credential = await _authorize(self._intake, request, body.write_key)
-        if len(body.messages) > MAX_REQUEST_EVENTS:
-            raise too_large(f"The batch holds {len(body.messages):,} messages.", EVENTS_RULE)
-        if body.messages:
-            events = _events_of(body)
+        credential, body = await _authorize(self._intake, request)
+        messages, shared = read_batch(body)
+        if len(messages) > MAX_REQUEST_EVENTS:
+            raise too_large(f"The batch holds {len(messages):,} messages.", EVENTS_RULE)
+        if messages:
+            events = _events_of(messages, shared)
             await self._intake.accept(credential, events, request, app_id=request.parameters.get("app_id"))
         return SUCCESS
 
 
-async def _authorize(intake: Intake, request: IngestRequest, write_key: str | None) -> Credential:
-    """The credential of the key in the usual places, else of the body's `writeKey`."""
-    return await intake.authorize(request, key=key_of(request.headers, request.parameters) or write_key)
+async def _authorize(intake: Intake, request: IngestRequest) -> tuple[Credential, bytes]:
+    """The credential and the body of a request whose key stands in one of the usual places, else in the body.
+
+    Nobody's body is read further than to its `writeKey`. Raises Problem.
+    """
+    if key := key_of(request.headers, request.parameters):
+        return await intake.authorize(request, key=key), await request.body()
+    body = await request.body()
+    write_key = string((members(body) or {}).get("writeKey"))
+    return await intake.authorize(request, key=write_key), body
 
 
-def _events_of(body: BatchBody) -> list[bytes]:
+def _events_of(messages: Sequence[bytes], shared: Batch) -> list[bytes]:
     events, size = [], 0
-    for message in body.messages:
-        event = to_event(message, None, body.shared)
+    for message in messages:
+        event = to_event(message, None, shared)
         events.append(event)
         size += len(event)
         if size > MAX_MAPPED_BYTES:
