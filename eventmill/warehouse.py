@@ -11,14 +11,16 @@ from eventmill.settings import Settings
 _OPTIONS = "-c timezone=UTC"
 
 
-def connect(settings: Settings, *, autocommit: bool = False, **options: Any) -> psycopg.Connection:
+def connect(
+    settings: Settings, *, autocommit: bool = False, connect_timeout: int = 5, **options: Any
+) -> psycopg.Connection:
     """Open one connection whose session is in UTC. Raises NotReadyError where Postgres does not answer."""
     try:
         return psycopg.connect(
             settings.database_address,
             autocommit=autocommit,
             options=_OPTIONS,
-            connect_timeout=5,
+            connect_timeout=connect_timeout,
             application_name="eventmill",
             **options,
         )

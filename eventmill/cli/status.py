@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Column, Table
 
+from eventmill import arrivals
 from eventmill.embedded.processes import processes
 from eventmill.embedded.run_directory import RunDirectory, Status
 from eventmill.settings import Settings
@@ -32,7 +33,10 @@ def status(ctx: click.Context, as_json: bool) -> None:
 
 
 def current(settings: Settings) -> dict[str, Any]:
-    """`{running, supervisor_pid, home, processes: [{name, phase, healthy, pid, started_at, restarts, …}]}`."""
+    """`{running, supervisor_pid, home, processes: [{name, phase, healthy, pid, started_at, restarts, …}], today}`.
+
+    `today` is what arrived, per app; null where PostgreSQL does not answer.
+    """
     state = RunDirectory(settings.home / "run").current()
     pid = state.supervisor_pid
     rows: list[dict[str, Any]] = []
@@ -42,7 +46,21 @@ def current(settings: Settings) -> dict[str, Any]:
             # The phase says what the supervisor saw last; the probe is asked now.
             healthy = one.phase == "done" or (one.phase == "ready" and (name not in probes or probes[name]()))
             rows.append(_row(name, one, healthy=healthy))
-    return {"running": pid is not None, "supervisor_pid": pid, "home": str(settings.home), "processes": rows}
+    return {
+        "running": pid is not None,
+        "supervisor_pid": pid,
+        "home": str(settings.home),
+        "processes": rows,
+        "today": None if pid is None else _today(settings),
+    }
+
+
+def _today(settings: Settings) -> list[dict[str, Any]] | None:
+    rows = arrivals.today(settings)
+    for row in rows or ():
+        for name in ("last_event_at", "silent_since"):
+            row[name] = row[name] and row[name].isoformat(timespec="seconds")
+    return rows
 
 
 def _row(name: str, one: Status, *, healthy: bool) -> dict[str, Any]:
@@ -71,6 +89,21 @@ def _print(answer: dict[str, Any]) -> None:
             one["name"], f"[{style}]{state}[/{style}]", str(one["pid"] or ""), up, str(one["restarts"]), exit_code
         )
     console.print(table)
+    if answer["today"]:
+        console.print()
+        console.print(_arrivals(answer["today"]))
+
+
+def _arrivals(rows: list[dict[str, Any]]) -> Table:
+    counts = ("received", "stored", "duplicates", "quarantined", "filtered")
+    numbers = [Column(name, justify="right") for name in counts]
+    table = Table(Column("app today", no_wrap=True), *numbers, "last event", box=None, padding=(0, 2))
+    for row in rows:
+        last = f"{_age(row['last_event_at'])} ago" if row["last_event_at"] else "none yet"
+        if row["silent_since"]:
+            last = f"[red]silent since {row['silent_since']}[/red]"
+        table.add_row(row["app_id"], *(f"{row[name]:,}" for name in counts), last)
+    return table
 
 
 def _age(instant: str | None) -> str:

@@ -98,6 +98,8 @@ function show(today, hours, pages) {
   $("title").textContent = `${state.app.name}, today`;
   $("freshness").textContent = freshness(today.meta);
   $("freshness").dataset.asOf = today.meta.as_of;
+  $("silence").textContent = silence(today.meta);
+  $("silence").hidden = !today.meta.silent_since;
   for (const cell of document.querySelectorAll("[data-total]")) {
     cell.textContent = number.format(totals[cell.dataset.total]);
   }
@@ -108,13 +110,23 @@ function show(today, hours, pages) {
   showPages(pages);
 }
 
-function freshness(meta) {
+// An instant in the app's time zone, with its day unless that is today.
+function clockOf(meta) {
   const zone = { timeZone: meta.range.time_zone };
   const day = (instant) => new Date(instant).toLocaleDateString([], zone);
-  const clock = (instant) => {
+  return (instant) => {
     const time = new Date(instant).toLocaleTimeString([], { ...zone, hourCycle: "h23" });
     return day(instant) === day(meta.as_of) ? time : `${day(instant)}, ${time}`;
   };
+}
+
+function silence(meta) {
+  if (!meta.silent_since) return "";
+  return `No events since ${clockOf(meta)(meta.silent_since)} (${meta.range.time_zone}). This app usually sends more.`;
+}
+
+function freshness(meta) {
+  const clock = clockOf(meta);
   const parts = [`As of ${clock(meta.as_of)}`];
   parts.push(meta.complete_through ? `complete through ${clock(meta.complete_through)}` : "nothing computed yet");
   if (meta.late_pending) parts.push(`${number.format(meta.late_pending)} late events to come`);

@@ -108,7 +108,34 @@ def fill(rollups: Any) -> None:
         place = {"grain": "hour", "period_start": start, "local_date": DAYS[1], "local_hour": local_hour}
         rollups.metric("all", "event_type", "page_view", events=events, **place, utc_offset_minutes=offset)
     rollups.metric("all", "total", None, app_id="rival", events=1000, local_date=DAYS[0])
-    rollups.execute("insert into rollups.lake_progress values (true, 5, %(at)s)", {"at": COMPLETE})
+    fill_accounts(rollups)
+    rollups.execute("insert into rollups.lake_progress values (true, 5, %(at)s, now(), 5)", {"at": COMPLETE})
+
+
+def fill_accounts(rollups: Any) -> None:
+    """Three hours of arrival of the shop: two on 7 March, the second with bad events; the last one does not balance."""
+    for start, received, quarantined, filtered, later, missing in [
+        (datetime(2026, 3, 7, 6, tzinfo=UTC), 100, 0, 0, 0, 0),
+        (datetime(2026, 3, 8, 4, tzinfo=UTC), 50, 5, 2, 3, 0),
+        (datetime(2026, 3, 8, 12, tzinfo=UTC), 10, 0, 0, 0, 1),
+    ]:
+        stored = received - quarantined - filtered
+        row = {"app_id": "shop", "hour": start, "received": received, "stored": stored, "window_duplicate": 0}
+        row |= {"quarantined": quarantined, "filtered": filtered, "flagged": 1, "lake_version": 5}
+        rollups.insert("rollups.ingest_accounting", row | {"last_received_at": start + timedelta(minutes=40)})
+        counted = {"app_id": "shop", "period_start": start, "received_hour": start, "events": stored - later - missing}
+        rollups.insert("rollups.counted_arrival", counted | {"computed_at": COMPLETE})
+        for outcome, reason, events in [
+            ("quarantined", "too_old", quarantined - 1),
+            ("quarantined", "too_deep", 1),
+            ("filtered", "host", filtered),
+        ]:
+            if quarantined:
+                why = {"app_id": "shop", "hour": start, "outcome": outcome, "reason": reason, "events": events}
+                rollups.insert("rollups.ingest_reason", why | {"lake_version": 5})
+        if later:
+            copy = {"app_id": "shop", "home_hour": start, "received_hour": start, "events": later, "lake_version": 5}
+            rollups.insert("rollups.later_duplicate", copy)
 
 
 SPAN = {"start": "2026-03-07", "end": "2026-03-10"}
@@ -213,6 +240,8 @@ def test_an_answer_says_how_fresh_and_exact_it_is(service: Service) -> None:
         "bots": "counted in events only",
         "range": {**SPAN, "time_zone": "America/New_York"},
         "next_cursor": None,
+        "last_event_at": "2026-03-08T12:40:00Z",
+        "silent_since": None,
     }
 
 
@@ -234,6 +263,59 @@ def test_a_dirty_period_holds_completeness_back_where_it_is_in_range(
     assert (meta["complete_through"], meta["late_pending"], meta["mixed"]) == ("2026-03-09T12:00:00Z", 0, False)
 
 
+def test_the_accounts_of_a_day_add_up_its_hours_with_their_reasons(service: Service) -> None:
+    first, second = service.data("/api/accounting", **SPAN)
+    assert first == {
+        "timestamp": "2026-03-07T00:00:00-05:00",
+        "received": 150,
+        "stored": 143,
+        "window_duplicate": 0,
+        "quarantined": 5,
+        "filtered": 2,
+        "flagged": 2,
+        "counted": 140,
+        "later_duplicate": 3,
+        "balanced": True,
+        "complete": True,
+        "quarantined_fraction": 5 / 150,
+        "last_received_at": "2026-03-08T04:40:00Z",
+        "reasons": {"quarantined": {"too_old": 4, "too_deep": 1}, "filtered": {"host": 2}},
+    }
+    assert (second["timestamp"], second["balanced"]) == ("2026-03-08T00:00:00-05:00", False)
+
+
+def test_the_accounts_of_hours_are_those_of_utc_hours_with_totals(service: Service) -> None:
+    answer = service.get("/api/accounting", granularity="hour", **SPAN).json()
+    assert [(row["timestamp"], row["received"], row["balanced"]) for row in answer["data"]] == [
+        ("2026-03-07T01:00:00-05:00", 100, True),
+        ("2026-03-07T23:00:00-05:00", 50, True),
+        ("2026-03-08T08:00:00-04:00", 10, False),
+    ]
+    totals = answer["meta"]["totals"]
+    assert (totals["received"], totals["counted"], totals["later_duplicate"]) == (160, 149, 3)
+    assert (totals["balanced"], totals["complete"]) == (False, True)
+    assert totals["reasons"] == {"quarantined": {"too_old": 4, "too_deep": 1}, "filtered": {"host": 2}}
+    assert service.data("/api/accounting", key="rival", **SPAN) == []
+
+
+def test_an_hour_is_not_complete_while_an_hour_of_the_app_lags_behind(
+    rollups: Any, start_query_service: Callable[[str], Settings]
+) -> None:
+    keys = make_apps(rollups.address)
+    fill(rollups)
+    lagging = {"table_name": "metric", "app_id": "shop", "grain": "hour", "period_start": DIRTY, "local_date": DAYS[2]}
+    since = datetime(2026, 3, 8, 5, tzinfo=UTC)
+    lagging |= {"wanted_version": 6, "computed_version": 5, "period_end": DIRTY, "dirty_since": since}
+    rollups.insert("rollups.periods", lagging)
+    rollups.execute("insert into rollups.silence values ('shop', '2026-03-08 12:40+00')")
+    settings = start_query_service(rollups.address)
+    service = Service(f"http://127.0.0.1:{settings.http_port}", settings, keys)
+    answer = service.get("/api/accounting", granularity="hour", **SPAN).json()
+    assert [row["complete"] for row in answer["data"]] == [True, False, False]
+    assert answer["meta"]["silent_since"] == "2026-03-08T12:40:00Z"
+    assert [app["silent_since"] for app in service.data("/api/apps")] == ["2026-03-08T12:40:00Z"]
+
+
 def test_todays_totals_are_zero_before_the_first_event(service: Service) -> None:
     [row] = service.data("/api/metrics/today")
     assert {name: row[name] for name in row if name != "date"} == dict.fromkeys(
@@ -241,7 +323,7 @@ def test_todays_totals_are_zero_before_the_first_event(service: Service) -> None
     )
 
 
-@pytest.mark.parametrize("path", ["metrics/daily", "metrics/timeseries", "metrics/today", "pages/top"])
+@pytest.mark.parametrize("path", ["metrics/daily", "metrics/timeseries", "metrics/today", "pages/top", "accounting"])
 def test_a_key_reads_its_own_apps_and_no_other_exists_for_it(service: Service, path: str) -> None:
     outside = service.get(f"/api/{path}", app_id="rival")
     missing = service.get(f"/api/{path}", app_id="missing")
@@ -278,6 +360,7 @@ def test_the_tenant_decides_the_numbers(service: Service) -> None:
         ("metrics/timeseries", {"granularity": "week"}, "granularity", "One of: hour, day"),
         ("metrics/timeseries", {"granularity": "hour", "start": "2026-03-08T06:30:00Z"}, "start", "start of an hour"),
         ("metrics/timeseries", {"granularity": "hour", "start": "2026-03-08T06:00:00"}, "start", "RFC 3339"),
+        ("accounting", {"granularity": "week"}, "granularity", "One of: hour, day"),
         ("pages/top", {"limit": "many"}, "limit", "from 1 to 1000"),
     ],
 )
