@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Mapping
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from functools import partial
 
 import psycopg
@@ -36,6 +36,7 @@ from ingest_service.writer.rules import RulesCache
 from ingest_service.writer.service import WriterService
 from ingest_service.writer.source import OrderedSource
 from ingest_service.writer.torn_log import repair_log
+from ingest_service.writer.window import WindowLimits
 
 log = structlog.get_logger(__name__)
 
@@ -110,7 +111,9 @@ def assemble(
     for table in (events, quarantine):
         delete_unfinished_entries(table.directory)
         repair_log(table)
-    lake = LakeWriter.open(events, quarantine, name, Faults.from_settings(settings).reach)
+    limits = WindowLimits(timedelta(seconds=settings.duplicate_window_seconds), settings.duplicate_window_ids)
+    reach = Faults.from_settings(settings).reach
+    lake = LakeWriter.open(events, quarantine, name, limits=limits, reach=reach)
 
     def verify(current: StreamIdentity) -> None:
         verify_identity(current, lake.events)

@@ -49,7 +49,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """A commit to `events`: its version, the last sequence in it, what it says of itself, and its cost."""
+    """A commit to `events`: its version, the last sequence in it, what it says of itself, and its cost.
+
+    `window_seconds` is how long the window of recent ids was after it.
+    """
 
     version: int
     through: int
@@ -58,6 +61,7 @@ class Committed:
     counts: Counts
     files: int
     seconds: float
+    window_seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -135,7 +139,8 @@ class LakeWriter:
         committed = self._commit_events(batch, screened, counts)
         self.window.remember(screened, self.events.version)
         self.reach("after_commit")
-        return replace(committed, seconds=time.perf_counter() - started_at)
+        seconds = time.perf_counter() - started_at
+        return replace(committed, seconds=seconds, window_seconds=self.window.seconds)
 
     def _commit_events(self, batch: Batch, screened: Screened, counts: Counts) -> Committed:
         touched = touched_hours(screened.stored)

@@ -4,23 +4,37 @@ Their fate is decided. Decoding them again may come to another result (an app wa
 neither double nor lose them.
 """
 
+from collections.abc import Iterator
 from urllib.parse import unquote
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from eventmill import delta_log
 from ingest_service.writer.head import TableHead
 
 
-def settled_rows(quarantine: TableHead, transaction_id: str, after: int) -> dict[int, set[int]]:
-    """Row numbers by sequence of the quarantined rows that this stream's commits beyond `after` hold."""
-    settled: dict[int, set[int]] = {}
+def settled_rows(quarantine: TableHead, transaction_id: str, after: int, through: int) -> pa.Table:
+    """Rows in QUARANTINE_SCHEMA of the sequences `(after, through]` that this stream's commits hold already."""
+    definition = quarantine.table.definition
+    found = [definition.columns.empty_table()]
     for path in _files_beyond(quarantine, transaction_id, after):
-        rows = pq.read_table(quarantine.table.directory / path, columns=["stream_seq", "row_no"])
-        for sequence, row in zip(rows["stream_seq"].to_pylist(), rows["row_no"].to_pylist(), strict=True):
-            if sequence > after:
-                settled.setdefault(sequence, set()).add(row)
-    return settled
+        rows = pq.read_table(quarantine.table.directory / path, schema=definition.file_columns, partitioning=None)
+        beyond = pc.and_(pc.greater(rows["stream_seq"], after), pc.less_equal(rows["stream_seq"], through))
+        dated = rows.append_column("received_date", rows["received_at"].cast(pa.date32()))
+        found.append(dated.filter(beyond).select(definition.columns.names).cast(definition.columns))
+    return pa.concat_tables(found)
+
+
+def without_places(rows: pa.Table, others: pa.Table) -> pa.Table:
+    """The rows whose place in the stream (`stream_seq`, `row_no`) no row of `others` has."""
+    places = set(_places(others))
+    return rows.filter(pa.array([place not in places for place in _places(rows)], pa.bool_()))
+
+
+def _places(rows: pa.Table) -> Iterator[tuple[int, int]]:
+    return zip(rows["stream_seq"].to_pylist(), rows["row_no"].to_pylist(), strict=True)
 
 
 def _files_beyond(quarantine: TableHead, transaction_id: str, after: int) -> list[str]:

@@ -41,7 +41,7 @@ async def test_a_writer_killed_at_a_step_stores_every_event_once_after_its_resta
 ) -> None:
     for number in range(3):
         last = await bench.publish([event(2 * number), f"bad {number}".encode(), event(2 * number + 1)])
-    assert writer_process(fault=step).wait(20) == -signal.SIGKILL
+    assert writer_process(fault=step).wait(60) == -signal.SIGKILL
     async with running(bench):
         await bench.wait_until_committed(last)
     assert bench.event_ids() == [f"e{number}" for number in range(6)]
