@@ -20,10 +20,8 @@ def measure(room: Room, scale: Scale) -> list[Outcome]:
     """Both sides by turns, each with a broker of its own."""
     gateway: list[Load] = []
     writer: list[float] = []
-    with room.broker() as broker:
-        with room.site(broker) as site:
-            events = Events(datetime.now(UTC))
-            last = site.connected(lambda client: fill_envelopes(client, events, scale.envelope_events))
+    events = Events(datetime.now(UTC))
+    with room.filled_broker(lambda client: fill_envelopes(client, events, scale.envelope_events)) as (broker, last):
         for _ in range(scale.repeats):
             gateway.append(measure_gateway(room, scale, OURS, ENVELOPE, connections=CONNECTIONS))
             with room.site(broker) as site:

@@ -24,9 +24,7 @@ SHARES = ((0, 900), (1, 80), (5, 20))
 def measure(room: Room, scale: Scale) -> list[Outcome]:
     """One writer a repeat; each runs over the same stream into a lake of its own."""
     early, late, grown, first_bytes, last_bytes = [], [], [], [], []
-    with room.broker() as broker:
-        with room.site(broker) as site:
-            last = site.connected(lambda client: fill(client, scale.commits))
+    with room.filled_broker(lambda client: fill(client, scale.commits)) as (broker, last):
         for _ in range(scale.repeats):
             with room.site(broker) as site:
                 seconds, memory = run(site, last, scale.commits)

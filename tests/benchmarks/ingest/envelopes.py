@@ -24,9 +24,7 @@ SINGLES_SUBJECT = "singles.shop"
 def measure(room: Room, scale: Scale) -> list[Outcome]:
     """Both sides by turns, from two streams of one broker that were filled before."""
     ours, theirs = [], []
-    with room.broker() as broker:
-        with room.site(broker) as site:
-            last = site.connected(lambda client: fill(client, scale))
+    with room.filled_broker(lambda client: fill(client, scale)) as (broker, last):
         for _ in range(scale.repeats):
             with room.site(broker) as site:
                 ours.append(measure_writer(site, last, scale.envelope_events))

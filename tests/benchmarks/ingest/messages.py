@@ -21,10 +21,8 @@ def measure(room: Room, scale: Scale) -> list[Outcome]:
     """Both sides by turns."""
     count = scale.message_events
     ours, theirs = [], []
-    with room.broker() as broker:
+    with room.filled_broker(lambda client: fill(client, count)) as (broker, last):
         address = f"nats://127.0.0.1:{broker.port}"
-        with room.site(broker) as site:
-            last = site.connected(lambda client: fill(client, count))
         for _ in range(scale.repeats):
             with room.site(broker) as site:
                 ours.append(measure_writer(site, last, count))

@@ -4,6 +4,8 @@ import asyncio
 import os
 import shutil
 import tempfile
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -106,16 +108,30 @@ class Room:
     @contextmanager
     def broker(self) -> Iterator[NatsServer]:
         """A new nats-server that syncs each message before it confirms."""
+        with self._broker_directory() as directory:
+            broker = _broker(NatsServer, directory)
+            with _running(broker):
+                yield broker
+
+    @contextmanager
+    def filled_broker(self, fill: Callable[[Client], Awaitable[int]]) -> Iterator[tuple[NatsServer, int]]:
+        """As `broker`, with the stream of envelopes and what `fill` published; also the sequence that it returned.
+
+        Filling takes no syncs and ends with a clean stop: only reading is measured on such streams.
+        """
+        with self._broker_directory() as directory:
+            hasty = _broker(_HastyBroker, directory)
+            with _running(hasty), self.site(hasty) as site:
+                last = site.connected(fill)
+            broker = _broker(NatsServer, directory)
+            with _running(broker):
+                yield broker, last
+
+    @contextmanager
+    def _broker_directory(self) -> Iterator[Path]:
         directory = self._directory("broker")
-        port, monitor_port = free_ports(2)
-        broker = NatsServer(directory / "nats", directory / "nats.log", port, monitor_port, 2 * STREAM_BYTES)
-        server = broker.server()
-        server.start()
-        try:
-            yield broker
-        finally:
-            server.stop()
-            shutil.rmtree(directory)
+        yield directory
+        shutil.rmtree(directory)
 
     @contextmanager
     def site(self, broker: NatsServer) -> Iterator[Site]:
@@ -140,6 +156,41 @@ class Room:
             connection.execute(f"create database {name} template {TEMPLATE}")
             yield self.postgres.address(name)
             connection.execute(f"drop database {name} with (force)")
+
+
+class _HastyBroker(NatsServer):
+    """Confirms before it syncs, for filling streams."""
+
+    def command(self) -> list[str]:
+        """Write the configuration and give the command that serves it."""
+        command = super().command()
+        configuration = self.directory / "nats.conf"
+        text = configuration.read_text(encoding="utf-8")
+        configuration.write_text(text.replace("sync_interval: always", "sync_interval: 2m"), encoding="utf-8")
+        return command
+
+    def is_ready(self) -> bool:
+        """Whether this server is healthy."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.monitor_port}/healthz", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+
+def _broker(kind: type[NatsServer], directory: Path) -> NatsServer:
+    port, monitor_port = free_ports(2)
+    return kind(directory / "nats", directory / "nats.log", port, monitor_port, 2 * STREAM_BYTES)
+
+
+@contextmanager
+def _running(broker: NatsServer) -> Iterator[None]:
+    server = broker.server()
+    server.start()
+    try:
+        yield
+    finally:
+        server.stop()
 
 
 def _clear_killed() -> None:
