@@ -93,6 +93,8 @@ def encode_lines(events: Iterable[bytes]) -> bytes:
 
 
 def _needs_wrapping(event: bytes) -> bool:
+    if event.startswith(b'{"') and not event.startswith(_WRAPPED_PREFIX):
+        return b"\n" in event
     # A first line that opens an array would make the whole body one; a line of the wrapper's own form is a client's.
     return b"\n" in event or not event.strip() or event.lstrip().startswith((b"[", _WRAPPED_PREFIX))
 

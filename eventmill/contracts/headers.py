@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated
 
 import msgspec
@@ -85,8 +86,13 @@ def section_bytes(section: Section) -> int:
 
 
 def _encode_defaults(defaults: Mapping[str, str | bool]) -> str:
+    return _encode_pairs(tuple(defaults.items()))
+
+
+@lru_cache(maxsize=8_192)
+def _encode_pairs(pairs: tuple[tuple[str, str | bool], ...]) -> str:
     # The standard library escapes everything beyond ASCII: a header holds nothing else.
-    return json.dumps(dict(defaults), separators=(",", ":"))
+    return json.dumps(dict(pairs), separators=(",", ":"))
 
 
 def _entry(section: Section, base: datetime, context: int) -> str:

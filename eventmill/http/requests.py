@@ -1,6 +1,9 @@
 """Around every request: an id, a log line, a count, and knowing when the last one is answered."""
 
 import asyncio
+import contextvars
+import logging
+import os
 import re
 import time
 
@@ -9,13 +12,18 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
 
-from eventmill.contracts.decode import uuid7
-
 REQUEST_ID_HEADER = b"x-request-id"
 _REQUEST_ID = re.compile(rb"[\w.:-]{1,100}", re.ASCII)
 # A path of Segment's holds a key; keys are never logged.
 _KEY = re.compile(r"em_[a-z]_[\w-]+", re.ASCII)
 _PROBES = ("/health/", "/metrics", "/api/health")
+
+# What `structlog.contextvars` binds a `request_id` under, without its bookkeeping for each request.
+_REQUEST_ID_IN_LOG: contextvars.ContextVar[str] = contextvars.ContextVar(
+    f"{structlog.contextvars.STRUCTLOG_KEY_PREFIX}request_id"
+)
+# A level is asked for here: structlog renders an entry before the standard logger drops it.
+_STANDARD_LOGGER = logging.getLogger(__name__)
 
 logger = structlog.get_logger(__name__)
 
@@ -29,6 +37,7 @@ class RequestLog:
     def __init__(self, app: ASGIApp, answered: Counter, seconds: Histogram | None = None) -> None:
         self._app = app
         self._answered = answered
+        self._answered_by_status: dict[int, Counter] = {}
         self._seconds = seconds
         self._in_flight = 0
         self._idle = asyncio.Event()
@@ -60,15 +69,23 @@ class RequestLog:
                 message["headers"] = [*message["headers"], (REQUEST_ID_HEADER, request_id)]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id.decode("ascii")):
+        bound = _REQUEST_ID_IN_LOG.set(request_id.decode("ascii"))
+        try:
             await self._app(scope, receive, send_with_id)
             if not scope["path"].startswith(_PROBES):
                 self._note(scope, status, time.monotonic() - started)
+        finally:
+            _REQUEST_ID_IN_LOG.reset(bound)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        self._answered.labels(status).inc()
+        counter = self._answered_by_status.get(status)
+        if counter is None:
+            counter = self._answered_by_status[status] = self._answered.labels(status)
+        counter.inc()
         if self._seconds is not None:
             self._seconds.observe(seconds)
+        if status < 400 and not _STANDARD_LOGGER.isEnabledFor(logging.DEBUG):
+            return
         log = logger.debug if status < 400 else logger.info
         path = _KEY.sub("em_…", scope["path"])
         log("request", method=scope.get("method"), path=path, status=status, seconds=round(seconds, 6))
@@ -87,4 +104,4 @@ def _request_id(scope: Scope) -> bytes:
     for name, value in scope["headers"]:
         if name == REQUEST_ID_HEADER and _REQUEST_ID.fullmatch(value):
             return bytes(value)
-    return str(uuid7()).encode("ascii")
+    return os.urandom(16).hex().encode("ascii")

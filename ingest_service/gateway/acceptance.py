@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 
 from prometheus_client import CollectorRegistry
 
@@ -37,9 +38,9 @@ class Intake:
         self._history_start = datetime.combine(settings.history_start, datetime.min.time(), UTC)
         self._recent = RecentIds()
         self._rates = Rates()
-        self._events = telemetry.counter(metrics.GATEWAY_EVENTS, registry)
+        self._events = cache(telemetry.counter(metrics.GATEWAY_EVENTS, registry).labels)
         self._limited = telemetry.counter(metrics.GATEWAY_RATE_LIMITED, registry)
-        self._quarantined = telemetry.counter(metrics.GATEWAY_QUARANTINED, registry)
+        self._quarantined = cache(telemetry.counter(metrics.GATEWAY_QUARANTINED, registry).labels)
 
     async def authorize(self, request: IngestRequest, *, key: str | None = None, history: bool = False) -> Credential:
         """The credential of `key`, or else of the key that the request carries in one of the usual places.
@@ -133,10 +134,14 @@ class Intake:
         self._recent.add((app_id, event_id) for event_id in stored_ids.get(app_id, ()))
 
     def _count(self, answers: list[EventAnswer]) -> None:
-        for status, count in Counter(answer.status for answer in answers).items():
-            self._events.labels(status).inc(count)
-        for reason, count in Counter(answer.reason for answer in answers if answer.status == "quarantined").items():
-            self._quarantined.labels(reason).inc(count)
+        counts: dict[tuple[str, str | None], int] = {}
+        for answer in answers:
+            key = (answer.status, answer.reason)
+            counts[key] = counts.get(key, 0) + 1
+        for (status, reason), count in counts.items():
+            self._events(status).inc(count)
+            if status == "quarantined":
+                self._quarantined(str(reason)).inc(count)
 
 
 def _stored_ids(verdicts: Sequence[Judged]) -> dict[str, list[str]]:

@@ -1,6 +1,5 @@
 """What a client is told: one answer an event, in the order of the request."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -66,7 +65,9 @@ def answer_event(decoded: Decoded, event_id: str | None, *, is_duplicate: bool) 
 
 def answer_request(events: list[EventAnswer]) -> RequestAnswer:
     """The answer to a request."""
-    counts = Counter(event.status for event in events)
+    counts: dict[Status, int] = {"accepted": 0, "duplicate": 0, "quarantined": 0, "filtered": 0}
+    for event in events:
+        counts[event.status] += 1
     return RequestAnswer(
         accepted=counts["accepted"],
         duplicate=counts["duplicate"],
