@@ -7,7 +7,8 @@ an event is stored, and the columns here say with what; a property test holds bo
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import compress, repeat
+from functools import cached_property
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,27 +17,43 @@ import pyarrow.compute as pc
 
 from eventmill.contracts import derive, limits
 from eventmill.contracts.decode import AppRules, EnvelopeContext, default_source, default_version, is_known_version
-from eventmill.contracts.event import SOURCES, Event
+from eventmill.contracts.event import SOURCES, Event, Instant
 from eventmill.contracts.filters import Filters
 from eventmill.contracts.plan import TrackingPlan
 from eventmill.contracts.schema import INSTANT
 
 _ZEROS = pa.repeat(pa.scalar(0, pa.int32()), limits.MAX_REQUEST_EVENTS)
 _NUMBERS = pa.array(range(limits.MAX_REQUEST_EVENTS), pa.int32())
-_EVENT = msgspec.json.Decoder(Event)
+# Instants as texts: to parse a column of them takes a quarter of what one object each does.
+_UsualEvent = msgspec.defstruct(
+    "_UsualEvent",
+    [
+        (field.encode_name, str | None if field.name in {"timestamp", "sent_at"} else field.type, field.default)
+        for field in msgspec.structs.fields(Event)
+    ],
+    forbid_unknown_fields=True,
+    kw_only=True,
+    gc=False,
+)
+_EVENT = msgspec.json.Decoder(_UsualEvent)
+# Arrow reads these as msgspec does; of other forms it takes some that are none, such as a time without seconds.
+_PLAIN_INSTANT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$"
+_LEAST_INSTANT = len("2026-03-01T12:00:00Z")
 _BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
-_HOUR_US = timedelta(hours=1) // _US
+_HOUR = pa.scalar(timedelta(hours=1) // _US, pa.int64())
 # Instants beyond these years are left to `decode_event`, whose arithmetic knows where the calendar ends.
 _FIRST_US, _LAST_US = 0, (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH) // _US
 _TOLERANCE_US, _FUTURE_US = limits.CLOCK_TOLERANCE // _US, limits.MAX_FUTURE // _US
 _DAY_US = timedelta(days=1) // _US
 
 # Fewer lines are faster through `decode_event`: a column costs some microseconds however short it is.
-LEAST_USUAL = 16
+LEAST_USUAL = 32
 
-Column = Sequence[Any]
+Column = list[Any]
+# Arrow types of the payload's fields; the others are texts. Those of no type have columns of their own.
+_TYPES = {"duration_ms": pa.int64(), "is_bot": pa.bool_(), "timestamp": None, "sent_at": None, "opt_out": None}
 
 
 class Span(NamedTuple):
@@ -50,14 +67,14 @@ class Span(NamedTuple):
 class UsualEvents:
     """Events that are stored, as columns of equal length.
 
-    `rows` are the numbers of their lines, `spans` those of their spans (int32). `fields` holds what the payload said,
-    by field of Event; a field that no event has is missing, and `properties` are bytes. `event_time` and `timestamp`
-    are in microseconds since 1970, `home_hour` in hours since 1970 (int64); `timestamp` and `sent_at` may be null.
+    `rows` are the numbers of their lines, `spans` those of their spans (int32). `fields` holds what the payloads said,
+    by field of Event, as text, bool or int64; a field that no event has is missing. `event_time` and `timestamp` are in
+    microseconds since 1970, `home_hour` in hours since 1970 (int64); `timestamp` and `sent_at` may be null.
     """
 
     rows: pa.Array
     spans: pa.Array
-    fields: dict[str, Column]
+    fields: dict[str, pa.Array]
     event_time: pa.Array
     home_hour: pa.Array
     timestamp: pa.Array
@@ -69,15 +86,14 @@ class UsualEvents:
     @property
     def shifted(self) -> pa.Array:
         """Whether each event's time lies outside its home hour."""
-        return pc.not_equal(pc.divide(self.event_time, _HOUR_US), self.home_hour)
+        return pc.not_equal(pc.divide(self.event_time, _HOUR), self.home_hour)
 
     def where(self, mask: pa.Array) -> "UsualEvents":
         """The events for which a boolean array is true."""
-        kept = mask.to_pylist()
         return UsualEvents(
             self.rows.filter(mask),
             self.spans.filter(mask),
-            {name: tuple(compress(column, kept)) for name, column in self.fields.items()},
+            {name: column.filter(mask) for name, column in self.fields.items()},
             *(column.filter(mask) for column in (self.event_time, self.home_hour, self.timestamp, self.sent_at)),
         )
 
@@ -93,15 +109,30 @@ def usual_events(
     span_of = _span_of(rows, spans)
     texts = lines if len(rows) == len(lines) else [lines[row] for row in rows]
     found = _Candidates(app, spans, fields, span_of, len(rows)).unusual(texts)
-    usual, late = _with_times(rows, span_of, fields, spans, _Ages(app.retention_days, history_start))
+    times, late = _times(span_of, fields, spans, app, history_start)
     found.update(late)
+    for position in found:
+        fields["properties"][position] = b""  # it may not be UTF-8
+    usual = UsualEvents(_numbers(rows), span_of, _arrays(fields), *times)
     if found:
         usual = usual.where(pa.array([position not in found for position in range(len(rows))]))
-    stored = set(usual.rows.to_pylist()) if len(usual) < len(lines) else ()
-    return usual, [row for row in range(len(lines)) if row not in stored] if len(usual) < len(lines) else []
+    if len(usual) == len(lines):
+        return usual, []
+    stored = set(usual.rows.to_pylist())
+    return usual, [row for row in range(len(lines)) if row not in stored]
 
 
-def _decode(lines: Sequence[bytes]) -> tuple[Sequence[int], list[Event]]:
+def _numbers(rows: Sequence[int]) -> pa.Array:
+    is_every_line = isinstance(rows, range) and len(rows) <= len(_NUMBERS)
+    return _NUMBERS.slice(0, len(rows)) if is_every_line else pa.array(rows, pa.int32())
+
+
+def _arrays(fields: dict[str, Column]) -> dict[str, pa.Array]:
+    # At once: texts that wait for their flush as objects of their own would have left the processor's cache by then.
+    return {name: pa.array(column, kind) for name, column in fields.items() if (kind := _TYPES.get(name, pa.string()))}
+
+
+def _decode(lines: Sequence[bytes]) -> tuple[Sequence[int], list[Any]]:
     """The lines that are events in canonical names, by number."""
     decode = _EVENT.decode
     try:
@@ -109,7 +140,7 @@ def _decode(lines: Sequence[bytes]) -> tuple[Sequence[int], list[Event]]:
     except _BROKEN:
         pass
     rows: list[int] = []
-    events: list[Event] = []
+    events: list[Any] = []
     for row, line in enumerate(lines):
         try:
             events.append(decode(line))
@@ -119,7 +150,7 @@ def _decode(lines: Sequence[bytes]) -> tuple[Sequence[int], list[Event]]:
     return rows, events
 
 
-def _columns(events: list[Event]) -> dict[str, Column]:
+def _columns(events: list[Any]) -> dict[str, Column]:
     """The fields that any event has."""
     nothing = [None] * len(events)
     fields = {name: column for name, column in _every_column(events).items() if column != nothing}
@@ -127,7 +158,7 @@ def _columns(events: list[Event]) -> dict[str, Column]:
     return fields
 
 
-def _every_column(events: list[Event]) -> dict[str, Column]:
+def _every_column(events: list[Any]) -> dict[str, Column]:
     # One comprehension each: an attrgetter takes twice as long, rows of tuples wake the garbage collector.
     return {
         "app_id": [event.app_id for event in events],
@@ -178,7 +209,7 @@ class _Candidates:
         self, app: AppRules, spans: Sequence[Span], fields: dict[str, Column], span_of: pa.Array, count: int
     ) -> None:
         self._app, self._spans, self._fields, self._span_of = app, spans, fields, span_of
-        self._none: Column = (None,) * count
+        self._none: Column = [None] * count
 
     def _column(self, name: str) -> Column:
         return self._fields.get(name, self._none)
@@ -194,7 +225,7 @@ class _Candidates:
             self._without_type(),
             self._by_default("source", default_source, SOURCES.__contains__),
             self._by_default("schema_version", default_version, is_known_version),
-            self._odd_properties(),
+            self._odd,
             self._filtered(self._app.filters),
             self._planned(self._app.plan),
         ):
@@ -207,7 +238,7 @@ class _Candidates:
             found = [position for position, line in enumerate(lines) if len(line) > limits.MAX_EVENT_BYTES]
         # Every event and its `properties` open one level each: with few levels beyond those, none is deep.
         texts = self._fields["properties"]
-        objects = len(texts) + sum(text[:1] == b"{" for text in texts)
+        objects = 2 * len(texts) - texts.count(b"") - len(self._odd)
         most = limits.MAX_NESTING
         if _openers(b"".join(lines)) > objects + most - 2:
             found += [position for position, line in enumerate(lines) if _openers(line) > most]
@@ -249,13 +280,15 @@ class _Candidates:
             if (value in bad if value else span in bad_spans)
         ]
 
-    def _odd_properties(self) -> Collection[int]:
+    @cached_property
+    def _odd(self) -> Collection[int]:
+        """Positions of `properties` that are neither missing nor plainly an object."""
         texts = self._fields["properties"]
         is_plain = b"".join(texts).isascii()
         return [
             position
             for position, text in enumerate(texts)
-            if (text[:1] != b"{" and text not in {b"", b"null"}) or not (is_plain or _is_utf8(text))
+            if text and (text[:1] != b"{" or not (is_plain or _is_utf8(text)))
         ]
 
     def _filtered(self, filters: Filters) -> Collection[int]:
@@ -291,63 +324,104 @@ def _is_filtered(filters: Filters, url: str | None, path: str | None) -> bool:
     return filters.kind_of(page and page.host, path or (page and page.path)) is not None
 
 
-class _Ages(NamedTuple):
-    retention_days: int
-    history_start: datetime | None
+class _Limits(NamedTuple):
+    """Bounds of the instants, in microseconds: what holds for the strictest of some spans."""
+
+    first_received: int
+    last_received: int
+    oldest: int
+
+    @classmethod
+    def of(cls, spans: Sequence[Span], app: AppRules, history_start: datetime | None) -> "_Limits":
+        """`oldest` is the least event time that every span takes."""
+        received = [_micros(span.context.received_at) for span in spans]
+        ages = [_FIRST_US if history_start is None else max(_FIRST_US, _micros(history_start))]
+        if app.retention_days:
+            age_us = min(app.retention_days * _DAY_US, _LAST_US)
+            ages += [_micros(span.context.received_at) - age_us for span in spans if not span.context.history]
+        return cls(min(received), max(received), max(ages))
+
+    def keep(self, stamp: pa.Array) -> bool:
+        """Whether timestamps are event times as they stand."""
+        first, last = _bounds(stamp)
+        return self.oldest <= first and last < min(_LAST_US, self.first_received + _FUTURE_US + 1)
+
+    def trust(self, sent: pa.Array) -> bool:
+        """Whether no client's clock is wrong."""
+        first, last = _bounds(sent)
+        return self.last_received - _TOLERANCE_US <= first and last <= self.first_received + _TOLERANCE_US
 
 
-def _with_times(
-    rows: Sequence[int], span_of: pa.Array, fields: dict[str, Column], spans: Sequence[Span], ages: _Ages
-) -> tuple[UsualEvents, list[int]]:
-    """The events with the instants of `derive.times`, and the positions whose instants `decode_event` must judge."""
+def _bounds(instants: pa.Array) -> tuple[int, int]:
+    """Least and greatest of some instants."""
+    bounds = pc.min_max(instants)
+    return bounds["min"].as_py(), bounds["max"].as_py()
+
+
+def _times(
+    span_of: pa.Array, fields: dict[str, Column], spans: Sequence[Span], app: AppRules, history_start: datetime | None
+) -> tuple[tuple[pa.Array, pa.Array, pa.Array, pa.Array], list[int]]:
+    """Event time, home hour, timestamp and sent_at by `derive.times`; positions that `decode_event` must judge."""
+    given, no_timestamps = _instants(fields.get("timestamp"), len(span_of))
+    sent, no_sent_at = _instants(fields.get("sent_at"), len(span_of))
+    bounds = _Limits.of(spans, app, history_start)
+    # The usual thing, for whole columns: nobody's clock is wrong, nothing is old.
+    if given.null_count == 0 and bounds.keep(given) and (sent.null_count == len(sent) or bounds.trust(sent)):
+        return (given, pc.divide(given, _HOUR), given, sent), list(no_sent_at)
     received = pa.array([_micros(span.context.received_at) for span in spans], pa.int64()).take(span_of)
-    given = _instants(fields.get("timestamp"), len(rows))
-    sent = _instants(fields.get("sent_at"), len(rows))
     stamp = pc.coalesce(given, received)
-    event_time, checked = stamp, [stamp, received]
-    if sent.null_count < len(sent):
-        sent_or_received = pc.coalesce(sent, received)
-        is_wrong = pc.greater(pc.abs(pc.subtract(sent_or_received, received)), _TOLERANCE_US)
-        is_corrected = pc.and_(is_wrong, pc.is_valid(given))
-        event_time = pc.if_else(is_corrected, pc.subtract(received, pc.subtract(sent_or_received, stamp)), stamp)
-        checked += [sent_or_received, event_time]
-    odd = _any_of(pc.or_(pc.less(instant, _FIRST_US), pc.greater_equal(instant, _LAST_US)) for instant in checked)
+    sent_or_received = pc.coalesce(sent, received)
+    is_wrong = pc.greater(pc.abs(pc.subtract(sent_or_received, received)), _TOLERANCE_US)
+    corrected = pc.subtract(received, pc.subtract(sent_or_received, stamp))
+    event_time = pc.if_else(pc.and_(is_wrong, pc.is_valid(given)), corrected, stamp)
+    odd = {*no_timestamps, *no_sent_at} | _beyond_calendar([received, stamp, sent_or_received, event_time])
     event_time = pc.if_else(pc.greater(pc.subtract(event_time, received), _FUTURE_US), received, event_time)
-    age_us = _oldest_us(spans, ages.retention_days)
-    if age_us is not None:
-        odd = pc.or_(odd, pc.greater(pc.subtract(received, event_time), age_us.take(span_of)))
-    if ages.history_start is not None:
-        odd = pc.or_(odd, pc.less(event_time, _micros(ages.history_start)))
-    is_every_line = isinstance(rows, range) and len(rows) <= len(_NUMBERS)
-    numbers = _NUMBERS.slice(0, len(rows)) if is_every_line else pa.array(rows, pa.int32())
-    usual = UsualEvents(numbers, span_of, fields, event_time, pc.divide(stamp, _HOUR_US), given, sent)
-    return usual, pc.indices_nonzero(odd).to_pylist()
+    oldest = pa.array([_Limits.of([span], app, history_start).oldest for span in spans], pa.int64())
+    odd.update(pc.indices_nonzero(pc.less(event_time, oldest.take(span_of))).to_pylist())
+    return (event_time, pc.divide(stamp, _HOUR), given, sent), sorted(odd)
 
 
-def _any_of(masks: Any) -> pa.Array:
-    first, *others = masks
-    for mask in others:
-        first = pc.or_(first, mask)
-    return first
+def _beyond_calendar(instants: Sequence[pa.Array]) -> set[int]:
+    found: set[int] = set()
+    for column in instants:
+        is_beyond = pc.or_(pc.less(column, _FIRST_US), pc.greater_equal(column, _LAST_US))
+        found.update(pc.indices_nonzero(is_beyond).to_pylist())
+    return found
 
 
 def _micros(instant: datetime) -> int:
     return (instant - _EPOCH) // _US
 
 
-def _instants(column: Column | None, count: int) -> pa.Array:
+def _instants(column: Column | None, count: int) -> tuple[pa.Array, Collection[int]]:
+    """Instants in microseconds since 1970, null where missing; the positions of texts that are none."""
     if column is None:
-        return pa.nulls(count, pa.int64())
-    return pa.array(column, INSTANT).cast(pa.int64())
+        return pa.nulls(count, pa.int64()), ()
+    texts = pa.array(column, pa.string())
+    if _are_plain(texts):
+        try:
+            return texts.cast(INSTANT).cast(pa.int64()), ()
+        except pa.ArrowInvalid:
+            pass  # the 30th of February
+    parsed = [_parse_instant(text) for text in column]
+    bad = [position for position, text in enumerate(column) if text is not None and parsed[position] is None]
+    return pa.array(parsed, INSTANT).cast(pa.int64()), bad
 
 
-def _oldest_us(spans: Sequence[Span], retention_days: int) -> pa.Array | None:
-    """The greatest age that each span takes; None where no event is ever too old."""
-    if not retention_days or all(span.context.history for span in spans):
+def _are_plain(texts: pa.Array) -> bool:
+    if texts.null_count == len(texts):
+        return True
+    is_zulu = pc.all(pc.ends_with(texts, "Z")).as_py()
+    if is_zulu and pc.min(pc.binary_length(texts)).as_py() >= _LEAST_INSTANT:
+        return True
+    return bool(pc.all(pc.match_substring_regex(texts, _PLAIN_INSTANT)).as_py())
+
+
+def _parse_instant(text: str | None) -> datetime | None:
+    try:
+        return None if text is None else msgspec.convert(text, Instant)
+    except msgspec.ValidationError:
         return None
-    return pa.array(
-        [_LAST_US if span.context.history else min(retention_days * _DAY_US, _LAST_US) for span in spans], pa.int64()
-    )
 
 
 _NO_NUMBERS = pa.array([], pa.int64())

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -45,17 +44,17 @@ class _Columns:
             "app_id": lambda: self._of_context(lambda context: context.app_id),
             "event_id": self._event_ids,
             "event_type": lambda: self._event_types,
-            "event_name": lambda: pc.coalesce(self._given("event_name"), self._event_types),
+            "event_name": lambda: _first(self._given("event_name"), self._event_types),
             "event_time": lambda: self._instants("event_time"),
             "timestamp": lambda: self._instants("timestamp"),
             "sent_at": lambda: self._instants("sent_at"),
             "received_at": lambda: self._of_context(lambda context: context.received_at, INSTANT),
             "source": self._sources,
             "page_url": lambda: self._of_page(lambda page: page.url),
-            "page_path": lambda: pc.coalesce(self._given("page_path"), self._of_page(lambda page: page.path)),
+            "page_path": lambda: _first(self._given("page_path"), self._of_page(lambda page: page.path)),
             "page_query": lambda: self._of_page(lambda page: page.query),
-            "page_title": lambda: self._texts("page_title"),
-            "duration_ms": lambda: pa.array(self._values("duration_ms"), pa.int64()),
+            "page_title": lambda: self._sent("page_title"),
+            "duration_ms": lambda: self._sent("duration_ms", pa.int64()),
             "is_bot": self._are_bots,
             "schema_version": lambda: self._given_or("schema_version", lambda context, _: default_version(context)),
             "properties": self._properties,
@@ -73,25 +72,22 @@ class _Columns:
             return self._derived[name]()
         if name in derive.UTM_NAMES:
             number = derive.UTM_NAMES.index(name)
-            return pc.coalesce(self._given(name), self._of_page(lambda page: page.utm[number]))
+            return _first(self._given(name), self._of_page(lambda page: page.utm[number]))
         return self._given_or(name, _default_text) if name in _WITH_DEFAULTS else self._given(name)
 
-    def _values(self, name: str) -> list[Any]:
-        """What the payloads hold in a field, None where nothing."""
-        return list(
-            chain.from_iterable(
-                portion.events.fields.get(name) or [None] * len(portion.events) for portion in self._portions
-            )
-        )
-
-    def _texts(self, name: str) -> pa.Array:
+    def _sent(self, name: str, kind: pa.DataType | None = None) -> pa.Array:
+        """A field as the payloads have it, null where it is missing."""
+        kind = kind or pa.string()
         if not any(name in portion.events.fields for portion in self._portions):
-            return pa.nulls(self._count, pa.string())
-        return pa.array(self._values(name), pa.string())
+            return pa.nulls(self._count, kind)
+        missing = [pa.nulls(len(portion.events), kind) for portion in self._portions]
+        return pa.concat_arrays(
+            [portion.events.fields.get(name, nulls) for portion, nulls in zip(self._portions, missing, strict=True)]
+        )
 
     def _given(self, name: str) -> pa.Array:
         """A text field, null where it is missing or empty."""
-        texts = self._texts(name)
+        texts = self._sent(name)
         if texts.null_count == self._count:
             return texts
         is_empty = pc.equal(pc.binary_length(texts), 0)
@@ -105,7 +101,9 @@ class _Columns:
         given = self._given(name)
         if not any(defaults):
             return given
-        return pc.coalesce(given, pa.array(defaults, pa.string()).take(self._context_of))
+        if given.null_count == 0:
+            return given
+        return _first(given, pa.array(defaults, pa.string()).take(self._context_of))
 
     @cached_property
     def _pages(self) -> tuple[pa.Array, list[derive.Page | None]]:
@@ -121,32 +119,26 @@ class _Columns:
         return pa.array(parts, pa.string()).take(numbers)
 
     def _event_ids(self) -> pa.Array:
-        ids = self._values("event_id")
-        return pa.array([given or str(uuid7()) for given in ids] if None in ids or "" in ids else ids, pa.string())
+        ids = self._given("event_id")
+        return pa.array([given or str(uuid7()) for given in ids.to_pylist()]) if ids.null_count else ids
 
     @cached_property
     def _event_types(self) -> pa.Array:
-        return pc.coalesce(self._given("event_type"), pa.scalar("page_view"))
+        return _filled(self._given("event_type"), "page_view")
 
     def _sources(self) -> pa.Array:
-        defaults = self._of_context(lambda context: SOURCES.get(default_source(context)))
-        given = self._values("source")
-        canonical = [SOURCES.get(name) for name in given] if "api" in given else given
-        return pc.coalesce(self._without_empty(canonical), defaults)
-
-    @staticmethod
-    def _without_empty(values: list[Any]) -> pa.Array:
-        return pa.array([value or None for value in values] if "" in values else values, pa.string())
+        given = self._given("source")
+        for alias, source in SOURCES.items():
+            if alias != source:
+                given = pc.if_else(pc.equal(given, alias), source, given)
+        return _first(given, self._of_context(lambda context: SOURCES.get(default_source(context))))
 
     def _are_bots(self) -> pa.Array:
         defaults = self._of_context(lambda context: context.defaults.get("is_bot") is True, pa.bool_())
-        return pc.coalesce(pa.array(self._values("is_bot"), pa.bool_()), defaults)
+        return _first(self._sent("is_bot", pa.bool_()), defaults)
 
     def _properties(self) -> pa.Array:
-        values = self._values("properties")
-        if b"" in values or b"null" in values:
-            values = [b"{}" if value in {b"", b"null"} else value for value in values]
-        return pa.array(values, pa.string())
+        return _filled(self._given("properties"), "{}")
 
     def _joined(self, part: Callable[[Portion], pa.Array]) -> pa.Array:
         return pa.concat_arrays([part(portion) for portion in self._portions])
@@ -177,6 +169,17 @@ _WITH_DEFAULTS = frozenset({"device_type", "os", "browser", "country", "sdk_vers
 def _default_text(context: EnvelopeContext, name: str) -> str | None:
     value = context.defaults.get(name)
     return value if isinstance(value, str) and value else None
+
+
+def _first(values: pa.Array, others: pa.Array) -> pa.Array:
+    """Each value, or the other one where it is null. Texts are copied only where some are and some are not."""
+    if values.null_count == 0:
+        return values
+    return others if values.null_count == len(values) else pc.coalesce(values, others)
+
+
+def _filled(values: pa.Array, value: str) -> pa.Array:
+    return pc.fill_null(values, value) if values.null_count else values
 
 
 def _context_numbers(portions: Sequence[Portion]) -> pa.Array:
