@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import nats
 import pytest
 
@@ -119,6 +120,39 @@ def test_ten_messages_straight_to_nats_are_ten_views_of_three_visitors(mill: Ins
     asyncio.run(publish())
     statement = "select view_count, unique_visitors from marts.page_daily where app_id = %s"
     mill.until(lambda: mill.query(statement, app["app_id"]) == [(10, 3)])
+
+
+def test_everything_that_arrived_is_accounted_for(mill: Installation) -> None:
+    """Good, bad and repeated events by both doors: each is stored, recognised or kept apart, and counted once."""
+    app = mill.json("app", "create", "Accounts")
+    at = datetime.now(UTC).isoformat()
+    good = [{"event_id": f"e{number}", "user_id": "u", "event_type": "click", "timestamp": at} for number in range(5)]
+    bad = [{"event_type": "click"}, {"user_id": "u", "event_type": "click", "timestamp": "noon"}]
+
+    async def publish(events: list[dict[str, Any]]) -> None:
+        client = await nats.connect(mill.settings.nats_address)
+        for event in events:
+            await client.jetstream().publish(f"events.{app['app_id']}", json.dumps(event).encode())
+        await client.close()
+
+    url = f"http://127.0.0.1:{mill.settings.ingest_port}/v1/events"
+    for events in (good + bad, good):
+        answer = httpx.post(url, json=events, headers={"Authorization": f"Bearer {app['write_key']}"}, timeout=10)
+        assert answer.status_code == 200, answer.text
+    asyncio.run(publish([good[0] | {"event_id": "e5"}, good[0], bad[0]]))
+
+    def totals() -> dict[str, Any]:
+        meta: dict[str, Any] = mill.get("/api/accounting", app["read_key"], granularity="hour")["meta"]
+        return meta["totals"]
+
+    mill.until(lambda: (totals()["received"], totals()["counted"]) == (15, 6))
+    found = totals()
+    assert found["balanced"]
+    assert (found["quarantined"], found["stored"] + found["window_duplicate"]) == (3, 12)
+    assert found["reasons"]["quarantined"] == {"missing_identity": 2, "bad_timestamp": 1}
+    assert found["window_duplicate"] + found["later_duplicate"] == 6
+    today = next(one for one in mill.status()["today"] if one["app_id"] == app["app_id"])
+    assert (today["received"], today["duplicates"], today["quarantined"], today["silent_since"]) == (15, 6, 3, None)
 
 
 def test_a_seed_of_50000_is_50000_in_mart_and_answer(mill: Installation) -> None:

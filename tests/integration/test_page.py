@@ -95,6 +95,7 @@ def test_the_sign_in_link_shows_todays_numbers_and_keeps_the_key_out_of_the_addr
     expect(page.locator("#hours rect.running")).to_have_count(1)
     expect(page.locator("#pages tbody tr")).to_have_count(5)
     expect(page.locator("#first-event")).to_be_hidden()
+    expect(page.locator("#silence")).to_be_hidden()
     assert page.url == f"{url}/"
 
 
@@ -116,6 +117,18 @@ def test_an_app_without_events_is_told_how_to_send_one(page: Page, url: str, key
     page.goto(f"{url}/#key={keys['quiet']}")
     expect(page.locator("#curl")).to_contain_text("/v1/events")
     expect(page.locator("[data-total=events]")).to_have_text("0")
+
+
+def test_a_silent_app_says_since_when(page: Page, url: str, keys: dict[str, str], module_rollups: Any) -> None:
+    arrived = {"app_id": "quiet", "hour": datetime(2026, 5, 12, 9, tzinfo=UTC), "received": 1, "stored": 1}
+    arrived |= dict.fromkeys(("window_duplicate", "quarantined", "filtered", "flagged", "lake_version"), 0)
+    last = datetime(2026, 5, 12, 9, 30, tzinfo=UTC)
+    module_rollups.insert("rollups.ingest_accounting", arrived | {"last_received_at": last})
+    module_rollups.insert("rollups.silence", {"app_id": "quiet", "silent_since": last})
+    page.goto(f"{url}/#key={keys['quiet']}")
+    expect(page.locator("#silence")).to_have_text(
+        "No events since 12/05/2026, 09:30:00 (UTC). This app usually sends more."
+    )
 
 
 def test_a_key_of_several_apps_chooses_among_them(page: Page, url: str, keys: dict[str, str]) -> None:

@@ -25,19 +25,19 @@ SLO, SILENCE = "validation_slo", "no_app_is_silent"
 def checks() -> list[dg.AssetChecksDefinition]:
     """The identities and the metrics hourly; SLO and silence as well, and by their sensor when something changes."""
 
-    @dg.asset_check(asset=ACCOUNTS, name="identities_hold", blocking=False)
+    @dg.asset_check(asset=ACCOUNTS.key, name="identities_hold", blocking=False)
     def identities() -> dg.AssetCheckResult:
         """Nothing that arrived is unaccounted for: both identities hold for every complete hour."""
         with closing(warehouse.connect(load_settings())) as connection:
             return identities_of(connection, datetime.now(UTC))
 
-    @dg.asset_check(asset=ACCOUNTS, name=SLO, blocking=False)
+    @dg.asset_check(asset=ACCOUNTS.key, name=SLO, blocking=False)
     def slo() -> dg.AssetCheckResult:
         """At most 1 % of the events of an app that arrived in this hour or the one before are in quarantine."""
         with closing(warehouse.connect(load_settings())) as connection:
             return dg.AssetCheckResult(**slo_of(broken_now(connection)))
 
-    @dg.asset_check(asset=ACCOUNTS, name=SILENCE, blocking=False)
+    @dg.asset_check(asset=ACCOUNTS.key, name=SILENCE, blocking=False)
     def silence() -> dg.AssetCheckResult:
         """No app that usually sends events has been silent for 3 times the usual gap, at least 15 minutes."""
         with closing(warehouse.connect(load_settings())) as connection:

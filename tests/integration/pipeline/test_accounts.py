@@ -10,7 +10,7 @@ import pytest
 from deltalake import DeltaTable
 
 from analytics_pipeline import commits
-from analytics_pipeline.defs.arrivals import checks, sensors
+from analytics_pipeline.defs.arrivals import assets, checks, sensors
 from analytics_pipeline.engines.duckdb_sql import definition_version
 from analytics_pipeline.refresh import Refresher
 from analytics_pipeline.stores import accounts
@@ -268,3 +268,16 @@ def test_accounts_of_an_app_that_does_not_exist_are_passed_over(
     commits.notice(settings, connection, 0, NOW)
     assert accounting(lake.rows)[0]["received"] == 1
     assert connection.execute("select count(*) from rollups.ingest_accounting").fetchone() == (0,)
+
+
+def test_the_hourly_job_evaluates_every_check(
+    settings: Settings, counted: HandMadeLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVENTMILL_HOME", str(settings.home))
+    monkeypatch.setenv("EVENTMILL_DATABASE_URL", str(settings.database_url))
+    job = dg.define_asset_job("checks", dg.AssetSelection.checks_for_assets(assets.ACCOUNTS.key))
+    definitions = dg.Definitions(assets=assets.assets(), asset_checks=checks.checks(), jobs=[job])
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = definitions.resolve_job_def("checks").execute_in_process(instance=instance)
+    passed = {one.check_name: one.passed for one in result.get_asset_check_evaluations()}
+    assert passed == {"identities_hold": True, "validation_slo": True, "no_app_is_silent": False}
