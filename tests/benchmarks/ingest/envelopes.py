@@ -13,7 +13,7 @@ from tests.benchmarks.ingest.events import Events, event_id
 from tests.benchmarks.ingest.results import Figure, Outcome, Side, compare
 from tests.benchmarks.ingest.room import APP, Room, Site
 from tests.benchmarks.ingest.scale import Scale
-from tests.benchmarks.ingest.writer_run import WARM_UP, expect_exactly, measure_writer
+from tests.benchmarks.ingest.writer_run import WARM_UP, expect_exactly, measure_writer, writer_side
 
 FIGURE = Figure("envelopes through the whole writer vs the plain per-event worker", must=60, aim=150)
 ENVELOPE = 500
@@ -30,7 +30,7 @@ def measure(room: Room, scale: Scale) -> list[Outcome]:
                 ours.append(measure_writer(site, last, scale.envelope_events))
             with room.site(broker) as site:
                 theirs.append(measure_worker(site, broker, scale.worker_events))
-    return [compare(FIGURE, Side("writer", "events/s", ours), Side("worker", "events/s", theirs))]
+    return [compare(FIGURE, writer_side(ours), Side("worker", "events/s", theirs))]
 
 
 async def fill(client: Client, scale: Scale) -> int:

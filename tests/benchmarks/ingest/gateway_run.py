@@ -3,10 +3,12 @@
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import msgspec
+import psutil
 
 from tests.benchmarks.ingest.broker_messages import event_lines
 from tests.benchmarks.ingest.load import CONNECTIONS, Load, put_load, request_ids
@@ -22,13 +24,14 @@ class _Identified(msgspec.Struct):
 
 
 @contextmanager
-def gateway(site: Site, module: str) -> Iterator[None]:
+def gateway(site: Site, module: str) -> Iterator[psutil.Process]:
     """A gateway that takes events, started as `python -m <module>`."""
     address = f"http://127.0.0.1:{site.settings.ingest_port}/health/ready"
     server = site.process("gateway", (sys.executable, "-m", module), lambda: _answers(address))
     server.start()
+    assert server.process is not None
     try:
-        yield
+        yield psutil.Process(server.process.pid)
     finally:
         server.stop()
 
@@ -55,13 +58,20 @@ def measure_gateway(
     A gateway that publishes nothing is held to its answers alone: one for each request, and an empty stream.
     """
     with room.broker() as broker, room.site(broker) as site:
-        with gateway(site, module):
+        with gateway(site, module) as process:
             loads = {
-                run: put_load(site, run, events_per_request, seconds, connections)
+                run: _timed(process, put_load, site, run, events_per_request, seconds, connections)
                 for run, seconds in ((WARM_UP, scale.load_warm_up_seconds), (MEASURED, scale.load_seconds))
             }
         _compare(site, loads, events_per_request, is_publishing=is_publishing)
     return loads[MEASURED]
+
+
+def _timed(process: psutil.Process, put: Callable[..., Load], *arguments: object) -> Load:
+    before = process.cpu_times()
+    load = put(*arguments)
+    after = process.cpu_times()
+    return replace(load, cpu_seconds=after.user + after.system - before.user - before.system)
 
 
 def _compare(site: Site, loads: dict[str, Load], events_per_request: int, *, is_publishing: bool) -> None:

@@ -19,13 +19,17 @@ ADVICE = "wrk is not installed: our own, slower client makes the load (Debian, U
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Answered requests of one run: how many, in how many seconds, their latency, and the numbers of the requests."""
+    """Answered requests of one run: how many, in how many seconds, their latency, and the numbers of the requests.
+
+    `cpu_seconds` is the gateway's processor time, which other programs on the machine change least.
+    """
 
     requests: int
     seconds: float
     p50_ms: float
     p99_ms: float
     numbers: list[int]
+    cpu_seconds: float = 0.0
 
     @property
     def rate(self) -> float:

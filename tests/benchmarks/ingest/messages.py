@@ -11,7 +11,7 @@ from tests.benchmarks.ingest.events import Events
 from tests.benchmarks.ingest.results import Figure, Outcome, Side, compare
 from tests.benchmarks.ingest.room import APP, Room
 from tests.benchmarks.ingest.scale import Scale
-from tests.benchmarks.ingest.writer_run import WARM_UP, measure_writer
+from tests.benchmarks.ingest.writer_run import WARM_UP, measure_writer, writer_side
 
 FIGURE = Figure("one event per message vs a nats-py fetch loop that does nothing", must=0.65, aim=0.8)
 SUBJECT = f"events.{APP}"
@@ -28,7 +28,7 @@ def measure(room: Room, scale: Scale) -> list[Outcome]:
                 ours.append(measure_writer(site, last, count))
             answer = run_baseline("fetch_loop", address, STREAM, SUBJECT, count, int(count * WARM_UP))
             theirs.append(answer["events"] / answer["seconds"])
-    return [compare(FIGURE, Side("writer", "events/s", ours), Side("fetch loop", "messages/s", theirs))]
+    return [compare(FIGURE, writer_side(ours), Side("fetch loop", "messages/s", theirs))]
 
 
 async def fill(client: Client, count: int) -> int:

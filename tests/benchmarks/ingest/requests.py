@@ -30,5 +30,7 @@ def measure(room: Room, scale: Scale) -> list[Outcome]:
 
 
 def _named(name: str, loads: list[Load]) -> str:
-    p50, p99 = (statistics.median(values) for values in zip(*((one.p50_ms, one.p99_ms) for one in loads), strict=True))
-    return f"{name} (p50 {p50:.1f} ms, p99 {p99:.1f} ms)"
+    p50 = statistics.median(load.p50_ms for load in loads)
+    p99 = statistics.median(load.p99_ms for load in loads)
+    cpu = statistics.median(load.cpu_seconds / load.requests for load in loads) * 1e6
+    return f"{name} (p50 {p50:.1f} ms, p99 {p99:.1f} ms, {cpu:.0f} µs of processor time a request)"

@@ -26,8 +26,10 @@ class Figure:
 
     def grade(self, value: float) -> str:
         """What a value reaches."""
-        reaches = (lambda bound: value <= bound) if self.is_cost else (lambda bound: value >= bound)
-        return "aim" if reaches(self.aim) else "must" if reaches(self.must) else "missed"
+        return "aim" if self._holds(value, self.aim) else "must" if self._holds(value, self.must) else "missed"
+
+    def _holds(self, value: float, bound: float) -> bool:
+        return value <= bound if self.is_cost else value >= bound
 
 
 @dataclass(frozen=True, slots=True)

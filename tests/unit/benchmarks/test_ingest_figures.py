@@ -39,11 +39,12 @@ def test_a_cost_must_stay_below_its_bounds_and_anything_else_reach_them(
 
 
 def test_the_warm_up_and_the_last_commit_are_left_out_of_a_rate() -> None:
-    commits = [WriterCommit(at, 0, 100) for at in (0.0, 50.0, 51.0, 52.0, 60.0)]
+    commits = [WriterCommit(at, 0, 100, cpu_seconds=at / 2) for at in (0.0, 50.0, 51.0, 52.0, 60.0)]
+    # A tenth of these 410 events is reached with the second commit.
     slow_start = [WriterCommit(0.0, 0, 10), *commits[1:]]
-    assert steady_rate(commits) == 300 / 52
-    # A tenth of the 410 events is reached with the second commit.
-    assert steady_rate(slow_start) == 200 / 2
+    assert steady_rate(commits).events_per_second == 300 / 52
+    assert steady_rate(slow_start).events_per_second == 200 / 2
+    assert steady_rate(slow_start).cpu_us == 1 / 200 * 1e6
 
 
 def test_a_rate_of_a_handful_of_commits_is_refused() -> None:
