@@ -18,10 +18,14 @@ from eventmill.errors import EventmillError
 from eventmill.stream import MAX_MESSAGE_BYTES, PublishError
 from ingest_service.gateway.intake import Envelope
 
-# Envelopes of one app under way at once: a second one only where it is full, so that large requests do not queue up.
+# Envelopes of one app under way at once. A second one only where it is full or shared by so many requests: large
+# requests do not queue up, and a broker that answers slowly is not waited for with the hands in the lap.
 MAX_UNDER_WAY = 4
+WORTHWHILE_REQUESTS = 16
 # What the broker's limit leaves for the events; the broker adds a subject and a reply address to the headers.
 MAX_BODY_BYTES = MAX_MESSAGE_BYTES - MAX_HEADER_BYTES - 4_096
+# Publishing costs as much as two requests of one event do, so under load envelopes of an app keep this distance.
+PACE_SECONDS = 0.003
 # A line that cannot stand as it is travels in base64.
 WRAPPED_GROWTH = 1.4
 
@@ -51,6 +55,9 @@ class _Queue:
     app_id: str
     parts: deque[_Part] = field(default_factory=deque)
     under_way: int = 0
+    # Loop time before which no envelope sets out unless it is full.
+    paced_until: float = 0.0
+    is_timed: bool = False
     events: int = 0
     body_bytes: int = 0
     header_bytes: int = 0
@@ -64,11 +71,15 @@ class _Queue:
         self.body_bytes += sign * (len(part.body) + 1)
         self.header_bytes += sign * part.header_bytes
 
-    def is_due(self) -> bool:
-        """Whether an envelope should set out now."""
+    def is_full(self) -> bool:
+        """Whether more waits than one envelope can take."""
+        return not _fits(self.events, self.body_bytes, self.header_bytes)
+
+    def may_set_out(self) -> bool:
+        """Whether an envelope beside those under way is worth its while."""
         if not self.parts or self.under_way >= MAX_UNDER_WAY:
             return False
-        return self.under_way == 0 or not _fits(self.events, self.body_bytes, self.header_bytes)
+        return not self.under_way or len(self.parts) >= WORTHWHILE_REQUESTS or self.is_full()
 
     def take(self) -> list[_Part]:
         """The next envelope's parts; those whose request has given up are left out."""
@@ -95,11 +106,18 @@ def _fits(events: int, body_bytes: int, header_bytes: int) -> bool:
 class GroupCommit:
     """Puts the parts of concurrent requests into envelopes, one app's apart from another's.
 
-    An envelope sets out at once where none of its app is under way; what comes meanwhile goes with the next one.
+    An envelope sets out at once where none of its app is under way; what comes meanwhile goes with the next one. After
+    an envelope of several requests the next one sets out `pace_seconds` later at the earliest.
     """
 
-    def __init__(self, publisher: Publisher, registry: CollectorRegistry, reach: faults.Reach = faults.ignore) -> None:
-        self._publisher, self._reach = publisher, reach
+    def __init__(
+        self,
+        publisher: Publisher,
+        registry: CollectorRegistry,
+        reach: faults.Reach = faults.ignore,
+        pace_seconds: float = PACE_SECONDS,
+    ) -> None:
+        self._publisher, self._reach, self._pace_seconds = publisher, reach, pace_seconds
         self._queues: dict[str, _Queue] = {}
         self._flights: set[asyncio.Task[None]] = set()
         self._requests = telemetry.histogram(metrics.GATEWAY_GROUP_REQUESTS, registry)
@@ -137,17 +155,28 @@ class GroupCommit:
         return part
 
     def _set_out(self, queue: _Queue) -> None:
-        if queue.is_due():
-            queue.under_way += 1
-            # It takes its parts when it runs: what arrived in the same turn of the loop comes along.
-            flight = asyncio.get_running_loop().create_task(self._fly(queue))
-            self._flights.add(flight)
-            flight.add_done_callback(self._flights.discard)
-        elif not queue.parts and not queue.under_way:
-            self._queues.pop(queue.app_id, None)
+        loop = asyncio.get_running_loop()
+        if not queue.may_set_out():
+            return
+        if queue.paced_until > loop.time() and not queue.is_full():
+            if not queue.is_timed:
+                queue.is_timed = True
+                loop.call_at(queue.paced_until, self._set_out_timed, queue)
+            return
+        queue.under_way += 1
+        # It takes its parts when it runs: what arrived in the same turn of the loop comes along.
+        flight = loop.create_task(self._fly(queue))
+        self._flights.add(flight)
+        flight.add_done_callback(self._flights.discard)
+
+    def _set_out_timed(self, queue: _Queue) -> None:
+        queue.is_timed, queue.paced_until = False, 0.0
+        self._set_out(queue)
 
     async def _fly(self, queue: _Queue) -> None:
         parts = queue.take()
+        # A client that sends one after the other never waits; where several send at once, so will the next ones.
+        queue.paced_until = asyncio.get_running_loop().time() + self._pace_seconds if len(parts) > 1 else 0.0
         failure: EventmillError | None = PublishError("The gateway failed to publish.", "Its log says why.")
         try:
             failure = await self._publish(queue.app_id, parts) if parts else None

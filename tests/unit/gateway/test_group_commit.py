@@ -44,7 +44,7 @@ def broker() -> FakeBroker:
 
 @pytest.fixture
 def group(broker: FakeBroker) -> GroupCommit:
-    return GroupCommit(broker, CollectorRegistry())
+    return GroupCommit(broker, CollectorRegistry(), pace_seconds=0)
 
 
 def envelope(*lines: bytes, app_id: str = "shop", filtered: int = 0) -> Envelope:
@@ -87,6 +87,53 @@ async def test_what_arrives_in_one_turn_of_the_loop_goes_together(group: GroupCo
     assert [broker.lines(number) for number in range(len(broker.published))] == [[b"0", b"1", b"2"]]
     broker.outcomes[0].set_result(None)
     await asyncio.gather(*tasks)
+
+
+async def test_after_a_shared_envelope_the_next_waits_for_company(broker: FakeBroker) -> None:
+    group = GroupCommit(broker, CollectorRegistry(), pace_seconds=0.1)
+    tasks = [commit(group, envelope(b"1")), commit(group, envelope(b"2"))]
+    await settle()
+    broker.outcomes[0].set_result(None)
+    await asyncio.gather(*tasks)
+    later = [commit(group, envelope(b"3"))]
+    await settle()
+    later.append(commit(group, envelope(b"4")))
+    await settle()
+    assert len(broker.published) == 1
+    async with asyncio.timeout(10):
+        while len(broker.published) < 2:  # noqa: ASYNC110 - the clock decides, and nothing tells
+            await asyncio.sleep(0.01)
+    assert broker.lines(1) == [b"3", b"4"]
+    broker.outcomes[1].set_result(None)
+    await asyncio.gather(*later)
+
+
+async def test_who_sends_one_after_the_other_never_waits(broker: FakeBroker) -> None:
+    group = GroupCommit(broker, CollectorRegistry(), pace_seconds=1_000)
+    for number in range(3):
+        task = commit(group, envelope(b"1"))
+        await settle()
+        broker.outcomes[number].set_result(None)
+        await task
+
+
+async def test_a_request_larger_than_an_envelope_is_split_and_confirmed_as_a_whole(
+    group: GroupCommit, broker: FakeBroker
+) -> None:
+    lines = [b"%d" % number + b"x" * 29_999 for number in range(90)]
+    task = commit(group, envelope(*lines, filtered=3))
+    await settle()
+    broker.outcomes[0].set_result(None)
+    await settle()
+    assert not task.done()
+    for outcome in broker.outcomes[1:]:
+        outcome.set_result(None)
+    await task
+    assert [line for number in range(len(broker.published)) for line in broker.lines(number)] == lines
+    assert max(len(body) for _, body, _ in broker.published) < MAX_MESSAGE_BYTES - 64_000
+    headers = [headers for _, _, headers in broker.published]
+    sections = [one for given in headers for one in decode_sections("events.shop", given, datetime.now(UTC))]
+    assert sum(sum(section.filtered.values()) for section in sections) == 3
 
 
 async def test_apps_do_not_wait_for_each_other(group: GroupCommit, broker: FakeBroker) -> None:
