@@ -14,6 +14,7 @@ Key = tuple[str, datetime]
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 # A gateway's clock may be behind the broker's by this much.
 _CLOCKS = timedelta(minutes=5)
+_MOMENT = timedelta(microseconds=1)
 COLUMNS = ("received", "stored", "window_duplicate", "quarantined", "filtered", "flagged")
 
 
@@ -107,7 +108,8 @@ def add_up(notes: Iterable[Note], after_version: int, since: datetime | None, no
             _forget(found, str(note.info["deleted_app"]), note.version)
         elif "repaired" in note.info:
             if note.info.get("lost"):
-                found.miss(None, now, "rows_lost")
+                first, last = map(datetime.fromisoformat, note.info.get("arrived", (EVER.isoformat(), now.isoformat())))
+                found.miss(first, last + _MOMENT, "rows_lost")
         elif "touched" in note.info:
             _add(found, note, since, now)
         since = max(filter(None, (since, note.complete_through)), default=None)

@@ -80,16 +80,17 @@ async def repair_files(head: TableHead, paths: Sequence[str], replay: Replay) ->
     """Write damaged files again from the stream, one commit each; the broken ones are kept aside."""
     table = head.table
     snapshot = table.snapshot()
-    ranges = {row["path"]: (row["min.stream_seq"], row["max.stream_seq"]) for row in snapshot.files.to_pylist()}
+    statistics = {row["path"]: row for row in snapshot.files.to_pylist()}
     active = list_files(snapshot, table.definition.partition_columns)
     repairs = []
     for file in active:
         if file.path not in paths:
             continue
-        first, last = ranges[file.path]
-        envelopes = await replay(int(first), int(last))
+        row = statistics[file.path]
+        envelopes = await replay(int(row["min.stream_seq"]), int(row["max.stream_seq"]))
         others = [other for other in active if _is_sibling(file, other) and other.path not in paths]
-        repairs.append(_rewrite(head, file, _rows_of(table, file, envelopes, others)))
+        arrived = [row[f"{end}.received_at"].isoformat() for end in ("min", "max")]
+        repairs.append(_rewrite(head, file, _rows_of(table, file, envelopes, others), arrived))
     return repairs
 
 
@@ -122,7 +123,8 @@ def _without(rows: pa.Table, places: set[tuple[int, int]]) -> pa.Table:
     return rows.filter(pa.array([key not in places for key in keys], pa.bool_()))
 
 
-def _rewrite(head: TableHead, file: SmallFile, rows: pa.Table) -> Repair:
+def _rewrite(head: TableHead, file: SmallFile, rows: pa.Table, arrived: Sequence[str]) -> Repair:
+    """Replace the file; `arrived` are the first and the last instant at which its rows did, as text."""
     table = head.table
     repair = Repair(file.path, file.rows, rows.num_rows)
     added = []
@@ -130,7 +132,8 @@ def _rewrite(head: TableHead, file: SmallFile, rows: pa.Table) -> Repair:
         statistics = table.definition.statistics
         added.append(write_data_file(table.directory, rows, file.partition_values, statistics, file.prefix))
     touched = touched_hours(rows) if table.definition is EVENTS else []
-    note: dict[str, Any] = encode_note(touched, None) | {"repaired": file.path, "lost": file.rows - rows.num_rows}
+    note: dict[str, Any] = encode_note(touched, None)
+    note |= {"repaired": file.path, "lost": file.rows - rows.num_rows, "arrived": arrived}
     commit = Commit(added, [file.as_data_file], metadata=note)
     while True:
         head.advance()

@@ -136,9 +136,13 @@ def test_neighbouring_unknown_notes_are_one_gap() -> None:
     ]
 
 
-def test_a_repair_that_lost_rows_leaves_nothing_certain() -> None:
-    repaired = Note(1, {"touched": [], "repaired": "part-1.parquet", "lost": 3})
-    assert add_up([repaired], 0, HOUR, NOW).gaps == [Gap(EVER, NOW, "rows_lost")]
+def test_a_repair_that_lost_rows_leaves_the_time_of_their_arrival_uncertain() -> None:
+    arrived = [HOUR.isoformat(), (HOUR + timedelta(minutes=9)).isoformat()]
+    repaired = Note(1, {"touched": [], "repaired": "part-1.parquet", "lost": 3, "arrived": arrived})
+    [gap] = add_up([repaired], 0, HOUR, NOW).gaps
+    assert gap.starts_at <= HOUR
+    assert HOUR + timedelta(minutes=9) < gap.ends_at < HOUR + timedelta(minutes=10)
+    assert gap.cause == "rows_lost"
 
 
 def test_a_repair_without_loss_and_a_compaction_say_nothing_of_arrivals() -> None:
