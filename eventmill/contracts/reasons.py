@@ -49,5 +49,5 @@ RULES: dict[Reason, str] = {
     Reason.TOO_OLD: "`event_time` lies within the app's `retention_days`, unless sent as history.",
     Reason.BEFORE_HISTORY_START: "History starts at the first partition (EVENTMILL_HISTORY_START).",
     Reason.UNPARSABLE_LINE: "An imported line has the form of the file's format.",
-    Reason.POISON_ENVELOPE: "An envelope can be decoded; this one failed three times.",
+    Reason.POISON_ENVELOPE: "An envelope has the form of the contract, and can be decoded.",
 }

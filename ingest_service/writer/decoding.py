@@ -121,14 +121,18 @@ class EnvelopeDecoder:
         self._retry_seconds = retry_seconds
 
     async def decode(self, envelope: Envelope, arrived_at: float) -> DecodedEnvelope:
-        """The envelope's rows; where decoding itself fails three times, one rejected row that holds it whole.
+        """The envelope's rows; where it cannot be decoded, one rejected row that holds it whole.
 
-        `arrived_at` is by the clock of the rules.
+        An envelope against the contract stays so: it is rejected at once. Any other error may pass, so there are three
+        tries, restarts included. `arrived_at` is by the clock of the rules.
         """
         rules = await self._rules.of(app_of(envelope.subject), arrived_at)
         while True:
             try:
                 return self._decode(envelope, rules, self._history_start)
+            except EnvelopeError as error:
+                log.debug("envelope is not of the contract's form", sequence=envelope.sequence, error=str(error))
+                return poisoned(envelope, error)
             except Exception as error:  # noqa: BLE001 - whatever an envelope causes must not stop the ones behind it
                 attempts = self._attempts.count(envelope.sequence)
                 log.warning(

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -13,7 +13,7 @@ from ingest_service.writer.buffer import Batch, Buffer
 from ingest_service.writer.decoding import EnvelopeDecoder
 from ingest_service.writer.flush import Committed, LakeWriter
 from ingest_service.writer.instruments import Instruments
-from ingest_service.writer.source import OrderedSource
+from ingest_service.writer.source import Envelope, OrderedSource
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +40,9 @@ class WriterService:
     _writing: asyncio.Task[None] | None = None
     _failure: str | None = None
     _deleted_through: int | None = None
+    # What was received and is in no buffer yet, and what is being written.
+    _received: Sequence[Envelope] = ()
+    _in_flight: Batch | None = None
 
     def problems(self) -> list[str]:
         """What keeps the writer from being ready; empty where nothing does."""
@@ -65,11 +68,15 @@ class WriterService:
         if self._writing is not None and self._writing.done():
             await self._written()
         await self._skip_deleted()
-        for envelope in await self.source.receive(wait_seconds):
-            arrived_at = self.clock()
+        self._received = received = await self.source.receive(wait_seconds)
+        # One instant for all: an app that none of them knows is looked for once.
+        arrived_at = self.clock()
+        for number, envelope in enumerate(received, 1):
             self.buffer.add(await self.decoder.decode(envelope, arrived_at), self.clock())
             if self.buffer.seconds_left(self.clock()) <= 0:
+                self._received = received[number:]
                 await self._hand_over()
+        self._received = ()
         if self.buffer.seconds_left(self.clock()) <= 0:
             await self._hand_over()
 
@@ -92,6 +99,7 @@ class WriterService:
             await writing
 
     async def _write(self, batch: Batch) -> None:
+        self._in_flight = batch
         backoff_seconds = 0.1
         while True:
             try:
@@ -104,7 +112,7 @@ class WriterService:
                 log.warning("batch was not written", reason=str(error), after=batch.after, retry_in=backoff_seconds)
             await asyncio.sleep(backoff_seconds)
             backoff_seconds = min(2 * backoff_seconds, _MAX_BACKOFF_SECONDS)
-        self._failure = None
+        self._failure = self._in_flight = None
         if committed is not None:
             self.instruments.note_commit(committed)
             await self.committed(committed)
@@ -112,13 +120,33 @@ class WriterService:
     async def _watch_lag(self) -> None:
         while True:
             try:
-                pending = await self.source.pending()
+                await self._measure_lag()
                 self._deleted_through = await self.source.deleted_through()
             except NotReadyError as error:
                 log.debug("lag is unknown", reason=error.message)
-            else:
-                oldest = self.buffer.oldest_published_at()
-                waiting = (datetime.now(UTC) - oldest).total_seconds() if oldest else 0.0
-                self.instruments.lag_messages.set(pending + len(self.buffer))
-                self.instruments.lag_seconds.set(max(0.0, waiting))
             await asyncio.sleep(_LAG_SECONDS)
+
+    async def _measure_lag(self) -> None:
+        in_flight = len(self._in_flight.envelopes) if self._in_flight else 0
+        oldest = self._oldest_taken_at()
+        # Known without the broker, so it goes on growing while that is away.
+        if oldest is not None:
+            self.instruments.lag_seconds.set(_age(oldest))
+        taken = in_flight + len(self.buffer) + len(self._received)
+        pending = await self.source.pending()
+        self.instruments.lag_messages.set(pending + taken)
+        if oldest is None:
+            waiting = await self.source.oldest_waiting_at() if pending else None
+            self.instruments.lag_seconds.set(_age(waiting) if waiting else 0.0)
+
+    def _oldest_taken_at(self) -> datetime | None:
+        """Broker's time of the first message that was taken from the source and is not in the lake."""
+        if self._in_flight is not None and self._in_flight.envelopes:
+            return self._in_flight.envelopes[0].published_at
+        if len(self.buffer):
+            return self.buffer.oldest_published_at()
+        return self._received[0].published_at if self._received else None
+
+
+def _age(instant: datetime) -> float:
+    return max(0.0, (datetime.now(UTC) - instant).total_seconds())

@@ -22,7 +22,7 @@ from nats.aio.subscription import Subscription
 from nats.js import api
 from nats.js import errors as js_errors
 
-from eventmill.contracts.subjects import STREAM
+from eventmill.contracts.subjects import STREAM, SUBJECTS
 from eventmill.errors import NotReadyError
 from eventmill.stream import StreamIdentity, identify_stream
 
@@ -101,6 +101,19 @@ class OrderedSource:
         """Messages that were not taken yet. Raises NotReadyError where the broker does not answer."""
         info = await self._consumer_info()
         return int(info.num_pending or 0) + len(self._arrived)
+
+    async def oldest_waiting_at(self) -> datetime | None:
+        """Broker's time of the first message that was not taken yet; None where there is none.
+
+        Raises NotReadyError where the broker does not answer.
+        """
+        try:
+            message = await self._js.get_msg(STREAM, seq=self._last_sequence + 1, subject=SUBJECTS[0], next=True)
+        except js_errors.NotFoundError:
+            return None
+        except (nats.errors.Error, js_errors.Error, TimeoutError) as error:
+            raise NotReadyError(f"The broker does not answer: {error or type(error).__name__}") from error
+        return message.time.astimezone(UTC) if message.time else None
 
     async def _consumer_info(self) -> api.ConsumerInfo:
         if self._subscription is None:

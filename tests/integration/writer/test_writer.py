@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import httpx
@@ -187,7 +188,7 @@ async def test_shifted_events_lie_in_files_of_their_own(bench: Bench) -> None:
     assert sorted(names) == ["part", "shifted"]
 
 
-async def test_a_poison_envelope_is_quarantined_whole_on_the_third_try(bench: Bench) -> None:
+async def test_a_poison_envelope_is_quarantined_whole_in_its_place(bench: Bench) -> None:
     await bench.publish([event(0)])
     await bench.publish([event(9)], headers={HEADER_RECEIVED_AT: "yesterday"})
     last = await bench.publish([event(1)])
@@ -196,8 +197,19 @@ async def test_a_poison_envelope_is_quarantined_whole_on_the_third_try(bench: Be
     (row,) = bench.rows(QUARANTINE).to_pylist()
     assert (row["reason"], row["raw"]) == ("poison_envelope", event(9))
     assert bench.event_ids() == ids(2)
-    noted = json.loads((bench.settings.state_dir / "writer-attempts.json").read_text())
-    assert (noted["sequence"], noted["attempts"]) == (2, 3)
+
+
+async def test_a_flood_of_poison_delays_no_neighbour_by_waiting(bench: Bench) -> None:
+    js = bench.client.jetstream(publish_async_max_pending=64)
+    for _ in range(1_000):
+        await js.publish_async("events.shop", b"{}", headers={HEADER_RECEIVED_AT: "yesterday"}, wait_stall=10)
+    await js.publish_async_completed()
+    last = await bench.publish([event(0)])
+    async with running(bench):
+        # With the three tries of an error that may pass it would be seven minutes.
+        await bench.wait_until_committed(last, seconds=60)
+    assert bench.rows(QUARANTINE).num_rows == 1_000
+    assert not (bench.settings.state_dir / "writer-attempts.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -231,6 +243,17 @@ async def test_an_app_created_a_moment_ago_is_known_and_a_missing_one_is_not(ben
     assert set(bench.rows()["app_id"].to_pylist()) == {"shop", "fresh"}
     (row,) = bench.rows(QUARANTINE).to_pylist()
     assert (row["app_id"], row["reason"]) == ("nobody", "unknown_app")
+
+
+async def test_the_age_of_what_waits_in_the_broker_is_known(bench: Bench) -> None:
+    before = datetime.now(UTC)
+    await bench.publish([event(0)])
+    await bench.publish([event(1)])
+    for after, is_waiting in ((0, True), (1, True), (2, False)):
+        source = OrderedSource(bench.client, after, lambda _stream: None)
+        waiting_since = await source.oldest_waiting_at()
+        assert (waiting_since is not None) == is_waiting
+        assert waiting_since is None or before <= waiting_since <= datetime.now(UTC)
 
 
 async def test_health_and_metrics_are_served(bench: Bench, writer_process: StartWriter) -> None:

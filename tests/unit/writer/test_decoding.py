@@ -55,6 +55,15 @@ async def test_the_third_failure_quarantines_the_envelope_whole(attempts: Attemp
     assert '{"x":"y"}' in rejected.message
 
 
+async def test_an_envelope_against_the_contract_is_quarantined_at_the_first_try(attempts: AttemptFile) -> None:
+    faulty = Faulty(0)
+    envelope = Envelope(5, "events.shop", {"Em-Received-At": "yesterday"}, ENVELOPE.body, RECEIVED_AT)
+    decoded = await decoder_of(attempts, faulty).decode(envelope, 0.0)
+    assert ([item.reason for item in decoded.rejected], faulty.calls) == ([Reason.POISON_ENVELOPE], 1)
+    assert [(section.received, section.quarantined.total()) for section in decoded.sections] == [(1, 1)]
+    assert attempts.count(5) == 1
+
+
 async def test_an_envelope_of_too_many_events_is_quarantined_whole(attempts: AttemptFile) -> None:
     decoder = decoder_of(attempts, Faulty(0))
     for count, events, rejected in [(2_500, 2_500, 0), (2_501, 0, 1)]:

@@ -5,6 +5,7 @@ import errno
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -38,6 +39,9 @@ class Source:
 
     async def deleted_through(self) -> int | None:
         return None
+
+    async def oldest_waiting_at(self) -> datetime | None:
+        return self.envelopes[0].published_at if self.envelopes else None
 
     async def close(self) -> None:
         self.is_open = False
@@ -104,6 +108,25 @@ async def test_a_full_disk_delays_batches_and_loses_none(attempts: AttemptFile) 
     service.stopping.set()
     await running
     assert [(batch.after, batch.through) for batch in lake.batches] == [(0, 1), (1, 2), (2, 3), (3, 4)]
+
+
+async def test_lag_is_the_age_of_the_oldest_message_that_is_not_in_the_lake(attempts: AttemptFile) -> None:
+    refuses = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    lake = LakeDouble([refuses] * 3)
+    service = service_of(Source(envelopes(4)), lake, attempts)
+    await service._measure_lag()
+    waiting = service.instruments.lag_seconds._value.get()
+    running = asyncio.create_task(service.run())
+    await until(lambda: service.problems() != [])
+    await service._measure_lag()
+    assert service.instruments.lag_messages._value.get() == 4
+    assert service.instruments.lag_seconds._value.get() >= waiting > 0
+    await until(lambda: len(lake.batches) == 4)
+    await until(lambda: service._in_flight is None)
+    await service._measure_lag()
+    service.stopping.set()
+    await running
+    assert (service.instruments.lag_messages._value.get(), service.instruments.lag_seconds._value.get()) == (0, 0)
 
 
 async def test_what_is_buffered_is_written_before_the_writer_stops(attempts: AttemptFile) -> None:
