@@ -102,24 +102,56 @@ def usual_events(
     lines: Sequence[bytes], spans: Sequence[Span], app: AppRules | None, history_start: datetime | None
 ) -> tuple[UsualEvents, list[int]]:
     """The usual events among `lines`, which the spans cover, and the numbers of all other lines, ascending."""
-    rows, events = _decode(lines) if app is not None else ([], [])
-    if app is None or not events:
+    judged = _judge(lines, spans, app, history_start) if app is not None else None
+    if judged is None:
         return NO_USUAL_EVENTS, list(range(len(lines)))
-    fields = _columns(events)
-    span_of = _span_of(rows, spans)
-    texts = lines if len(rows) == len(lines) else [lines[row] for row in rows]
-    found = _Candidates(app, spans, fields, span_of, len(rows)).unusual(texts)
-    times, late = _times(span_of, fields, spans, app, history_start)
-    found.update(late)
-    for position in found:
-        fields["properties"][position] = b""  # it may not be UTF-8
-    usual = UsualEvents(_numbers(rows), span_of, _arrays(fields), *times)
-    if found:
-        usual = usual.where(pa.array([position not in found for position in range(len(rows))]))
+    for position in judged.unusual:
+        judged.fields["properties"][position] = b""  # it may not be UTF-8
+    usual = UsualEvents(_numbers(judged.rows), judged.span_of, _arrays(judged.fields), *judged.times)
+    if judged.unusual:
+        usual = usual.where(pa.array([position not in judged.unusual for position in range(len(judged.rows))]))
     if len(usual) == len(lines):
         return usual, []
     stored = set(usual.rows.to_pylist())
     return usual, [row for row in range(len(lines)) if row not in stored]
+
+
+def usual_ids(
+    lines: Sequence[bytes], context: EnvelopeContext, app: AppRules, history_start: datetime
+) -> dict[int, str]:
+    """The `event_id` of each usual event by the number of its line; empty where it has none."""
+    judged = _judge(lines, [Span(context, len(lines))], app, history_start)
+    if judged is None:
+        return {}
+    ids = judged.fields.get("event_id") or [None] * len(judged.rows)
+    found = {row: event_id or "" for row, event_id in zip(judged.rows, ids, strict=True)}
+    for position in judged.unusual:
+        del found[judged.rows[position]]
+    return found
+
+
+class _Judged(NamedTuple):
+    """Lines that are events in canonical names, as columns, and the positions of those that are not usual."""
+
+    rows: Sequence[int]
+    span_of: pa.Array
+    fields: dict[str, Column]
+    times: tuple[pa.Array, pa.Array, pa.Array, pa.Array]
+    unusual: set[int]
+
+
+def _judge(
+    lines: Sequence[bytes], spans: Sequence[Span], app: AppRules, history_start: datetime | None
+) -> _Judged | None:
+    rows, events = _decode(lines)
+    if not events:
+        return None
+    fields = _columns(events)
+    span_of = _span_of(rows, spans)
+    texts = lines if len(rows) == len(lines) else [lines[row] for row in rows]
+    unusual = _Candidates(app, spans, fields, span_of, len(rows)).unusual(texts)
+    times, odd = _times(span_of, fields, spans, app, history_start)
+    return _Judged(rows, span_of, fields, times, unusual.union(odd))
 
 
 def _numbers(rows: Sequence[int]) -> pa.Array:

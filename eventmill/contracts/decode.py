@@ -1,8 +1,6 @@
 """Decode and validate one event: the same rules for gateway, writer and live window."""
 
 import re
-import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,6 +9,7 @@ from msgspec import Raw
 
 from eventmill.contracts import derive, limits, parse, unparsable
 from eventmill.contracts.event import SOURCES, Event, StoredEvent
+from eventmill.contracts.event_ids import new_event_id
 from eventmill.contracts.filters import NO_FILTERS, FilterKind, Filters
 from eventmill.contracts.parse import RejectedError
 from eventmill.contracts.plan import TrackingPlan
@@ -58,7 +57,7 @@ class DecodeContext:
     app: AppRules | None
     envelope: EnvelopeContext
     history_start: datetime | None = None
-    new_id: Callable[[], str] = lambda: str(uuid7())
+    new_id: Callable[[], str] = new_event_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,11 +257,3 @@ def _properties(raw: Raw) -> str:
         return text.decode()
     except UnicodeDecodeError as error:
         raise RejectedError(Reason.MALFORMED_JSON, "$.properties", f"not valid UTF-8: {error}") from None
-
-
-def uuid7(now_ms: int | None = None) -> uuid.UUID:
-    """A time-ordered random id by RFC 9562, section 5.7. (In the standard library from Python 3.14.)"""
-    milliseconds = now_ms if now_ms is not None else time.time_ns() // 1_000_000
-    value = (milliseconds & ((1 << 48) - 1)) << 80 | uuid.uuid4().int & ((1 << 80) - 1)
-    value = value & ~(0xF << 76) | 0x7 << 76
-    return uuid.UUID(int=value & ~(0x3 << 62) | 0x2 << 62)

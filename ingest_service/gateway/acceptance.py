@@ -113,25 +113,25 @@ class Intake:
             history_start=self._history_start,
             defaults=defaults,
             visitor_id=lambda app: self._visitors.id_of(app, address, user_agent),
+            address=address,
         )
 
     def _answer_events(self, verdicts: list[Judged]) -> list[EventAnswer]:
         answers: list[EventAnswer] = []
         here: set[tuple[str, str]] = set()
-        for verdict in verdicts:
-            key = (verdict.app_id, verdict.event_id or "")
-            is_duplicate = verdict.event_id is not None and (key in here or key in self._recent)
-            answer = answer_event(verdict.decoded, verdict.event_id, is_duplicate=is_duplicate)
-            if answer.status == "accepted":
+        keys = [(verdict.app_id, verdict.event_id or "") for verdict in verdicts]
+        for verdict, key, is_known in zip(verdicts, keys, self._recent.known(keys), strict=True):
+            is_duplicate = verdict.event_id is not None and (is_known or key in here)
+            if verdict.refused is None:
                 here.add(key)
-            answers.append(answer)
+            answers.append(answer_event(verdict.refused, verdict.event_id, is_duplicate=is_duplicate))
         return answers
 
     async def _commit(self, envelope: Envelope, stored_ids: Mapping[str, list[str]], deadline: float) -> None:
         app_id = envelope.context.app_id
         await self._group.commit(envelope, deadline)
         # Only now: after a 503 the client's next try is no duplicate.
-        self._recent.add((app_id, event_id) for event_id in stored_ids.get(app_id, ()))
+        self._recent.add([(app_id, event_id) for event_id in stored_ids.get(app_id, ())])
 
     def _count(self, answers: list[EventAnswer]) -> None:
         counts: dict[tuple[str, str | None], int] = {}

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from eventmill.contracts.decode import Decoded, Filtered, Rejected
+from eventmill.contracts.decode import Filtered, Rejected
 
 Status = Literal["accepted", "duplicate", "quarantined", "filtered"]
 
@@ -47,19 +47,19 @@ class RequestAnswer(msgspec.Struct, kw_only=True):
     events: list[EventAnswer]
 
 
-def answer_event(decoded: Decoded, event_id: str | None, *, is_duplicate: bool) -> EventAnswer:
+def answer_event(refused: Rejected | Filtered | None, event_id: str | None, *, is_duplicate: bool) -> EventAnswer:
     """The answer to one event."""
-    if isinstance(decoded, Rejected):
+    if isinstance(refused, Rejected):
         return EventAnswer(
-            event_id=decoded.event_id,
+            event_id=refused.event_id,
             status="quarantined",
-            reason=decoded.reason.value,
-            path=decoded.path,
-            message=decoded.message,
-            rule=decoded.reason.rule,
+            reason=refused.reason.value,
+            path=refused.path,
+            message=refused.message,
+            rule=refused.reason.rule,
         )
-    if isinstance(decoded, Filtered):
-        return EventAnswer(event_id=decoded.event_id, status="filtered", reason=decoded.kind.value)
+    if isinstance(refused, Filtered):
+        return EventAnswer(event_id=refused.event_id, status="filtered", reason=refused.kind.value)
     return EventAnswer(event_id=event_id, status="duplicate" if is_duplicate else "accepted")
 
 

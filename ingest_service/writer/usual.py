@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 
 from eventmill.contracts import derive
 from eventmill.contracts.batch import UsualEvents
-from eventmill.contracts.decode import EnvelopeContext, default_source, default_version, uuid7
+from eventmill.contracts.decode import EnvelopeContext, default_source, default_version
 from eventmill.contracts.event import SOURCES
+from eventmill.contracts.event_ids import new_event_id
 from eventmill.contracts.schema import EVENTS_SCHEMA, INSTANT
 
 _HOURS_PER_DAY = 24
@@ -120,7 +121,7 @@ class _Columns:
 
     def _event_ids(self) -> pa.Array:
         ids = self._given("event_id")
-        return pa.array([given or str(uuid7()) for given in ids.to_pylist()]) if ids.null_count else ids
+        return pa.array([given or new_event_id() for given in ids.to_pylist()]) if ids.null_count else ids
 
     @cached_property
     def _event_types(self) -> pa.Array:

@@ -1,5 +1,6 @@
 """The rules of one event: every reason, every alias, every default."""
 
+import uuid
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -15,9 +16,9 @@ from eventmill.contracts.decode import (
     Filtered,
     Rejected,
     decode_event,
-    uuid7,
 )
 from eventmill.contracts.event import StoredEvent
+from eventmill.contracts.event_ids import new_event_id
 from eventmill.contracts.filters import FilterKind, Filters
 from eventmill.contracts.parse import ALIASES, nesting
 from eventmill.contracts.reasons import RULES, Reason
@@ -296,8 +297,9 @@ def test_nesting_is_that_of_the_value(value: Any) -> None:
     assert nesting(msgspec.json.encode(value)) == depth(value)
 
 
-def test_uuid7_is_ordered_by_time_and_of_version_seven() -> None:
-    early, late = uuid7(1_700_000_000_000), uuid7(1_700_000_000_001)
+def test_assigned_ids_are_ordered_by_time_and_of_version_seven() -> None:
+    early, late = (uuid.UUID(new_event_id(now_ms)) for now_ms in (1_700_000_000_000, 1_700_000_000_001))
     assert early < late
-    assert (early.version, early.variant) == (7, "specified in RFC 4122")
+    assert (early.version, early.variant) == (7, uuid.RFC_4122)
     assert early.int >> 80 == 1_700_000_000_000
+    assert len({new_event_id(0) for _ in range(1_000)}) == 1_000
