@@ -65,6 +65,12 @@ class Settings(BaseSettings):
         None,
         description="Monitoring address of that NATS server; lets readiness verify `sync_interval: always`.",
     )
+    nats_auth: Literal["none", "nkeys"] = Field(
+        "none", description="Whether the embedded NATS server asks for keys (`nkeys`), as docs/nats.md explains."
+    )
+    nats_seed_file: Path | None = Field(
+        None, description="File with the nkey seed by which services sign in to the NATS server of EVENTMILL_NATS_URL."
+    )
     database_url: str | None = Field(
         None, description="Address of a PostgreSQL database; switches the embedded one off."
     )
@@ -112,6 +118,13 @@ class Settings(BaseSettings):
         if self.nats_monitor_url or self.nats_url:
             return self.nats_monitor_url
         return f"http://127.0.0.1:{self.nats_monitor_port}"
+
+    @cached_property
+    def nats_services_seed_file(self) -> Path | None:
+        """File with the seed by which services sign in to the broker; None where it asks for none."""
+        if self.nats_url is not None:
+            return self.nats_seed_file
+        return self.home / "secrets" / "nats-services.nk" if self.nats_auth == "nkeys" else None
 
     @cached_property
     def pg_password_file(self) -> Path:

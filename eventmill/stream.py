@@ -1,7 +1,7 @@
 """The JetStream stream of envelopes: connect, create, publish. No business rules."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import nats.errors
 from nats.aio.client import Client
+from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext, api
 from nats.js import errors as js_errors
 
@@ -40,12 +41,42 @@ class StreamIdentity:
     last_seq: int
 
 
-class _Client(Client):
+# Subject, reply subject, body and raw headers (None without any) of a message.
+Receive = Callable[[bytes, bytes, bytes, bytes | None], None]
+
+
+class StreamClient(Client):
     """nats-py's client, which any publisher's bytes leave listening.
 
     A subject or a status line that is not UTF-8 ends the original's read loop, and with it for ever whoever reads the
-    stream in order. These are private methods of nats-py 2.16: `test_writer.py` tells when they change.
+    stream in order. And the messages of a subscription can be diverted: at one event a message, nats-py's queue, task
+    and message object cost more than decoding the event. These are private methods of nats-py 2.16: `test_writer.py`
+    tells when they change.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._diverted: dict[int, Receive] = {}
+
+    def divert(self, subscription: Subscription, receive: Receive) -> None:
+        """Have `receive` called with each message of the subscription as it comes, in its order, instead of anything
+        else; it must be quick and must not raise."""
+        self._diverted[subscription._id] = receive
+
+    async def headers_of(self, raw: bytes | None) -> dict[str, str]:
+        """Headers of a diverted message; empty where they are not of NATS' form."""
+        return await self._process_headers(raw) or {} if raw else {}
+
+    def _remove_sub(self, sid: int, max_msgs: int = 0) -> None:
+        self._diverted.pop(sid, None)
+        super()._remove_sub(sid, max_msgs)
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        receive = self._diverted.get(sid)
+        if receive is None:
+            await super()._process_msg(sid, subject, reply, data, headers)
+        else:
+            receive(subject, reply, data, headers)
 
     def _build_message(self, sid: int, subject: bytes, *message: Any) -> Any:
         return super()._build_message(sid, subject.decode("utf-8", "replace").encode(), *message)
@@ -57,9 +88,9 @@ class _Client(Client):
             return None
 
 
-async def connect(settings: Settings, name: str, **options: Any) -> Client:
+async def connect(settings: Settings, name: str, **options: Any) -> StreamClient:
     """Connect and keep reconnecting for ever. Raises NotReadyError where the broker does not answer at first."""
-    client = _Client()
+    client = StreamClient()
     arguments: dict[str, Any] = {
         "name": name,
         "connect_timeout": 2,
@@ -70,9 +101,12 @@ async def connect(settings: Settings, name: str, **options: Any) -> Client:
         "max_outstanding_pings": 2,
         "allow_reconnect": True,
     }
+    if settings.nats_services_seed_file is not None:
+        arguments["nkeys_seed"] = str(settings.nats_services_seed_file)
     try:
         await client.connect(settings.nats_address, **(arguments | options))
     except (OSError, nats.errors.Error, TimeoutError) as error:
+        await client.close()  # one that was refused still holds its socket
         raise NotReadyError(
             f"NATS does not answer: {error or type(error).__name__}",
             "Is it running? `eventmill status` tells; EVENTMILL_NATS_URL names an external one.",

@@ -16,6 +16,7 @@ from eventmill.control import apps
 from eventmill.control.credentials import KeyKind
 from eventmill.control.deletion import delete_app
 from eventmill.control.origins import set_origins
+from eventmill.embedded.nats_keys import create_key
 from eventmill.settings import Settings
 
 NO_ORIGIN = "none"
@@ -125,6 +126,26 @@ def rotate_key(settings: Settings, app_id: str, kind: KeyKind, allowed_origins: 
     with warehouse.connect(settings) as connection:
         key = apps.rotate_key(connection, app_id, kind, allowed_origins=origins_of(allowed_origins))
     print_fields({"app_id": app_id, f"{kind}_key": key}, as_json=as_json)
+
+
+@app.command("nats-key")
+@click.argument("app_id")
+@click.option("--replace", is_flag=True, help="Revoke the app's earlier NATS keys.")
+@json_option
+@click.pass_obj
+def nats_key(settings: Settings, app_id: str, replace: bool, as_json: bool) -> None:
+    """Print a new nkey that may publish to the app's subject at the embedded NATS server, and nothing else.
+
+    It cannot be shown again. docs/nats.md says how to publish with it, and how to do the same on other servers.
+
+    Example: eventmill app nats-key shop --json
+    """
+    with warehouse.connect(settings) as connection:
+        apps.get_app(connection, app_id)
+    key = asyncio.run(create_key(settings, app_id, replace=replace))
+    if not key.active:
+        click.echo("The broker does not run; the key is in force from its next start on.", err=True)
+    print_fields(asdict(key), as_json=as_json)
 
 
 @app.command()

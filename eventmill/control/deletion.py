@@ -15,6 +15,7 @@ from eventmill import lake, stream
 from eventmill.contracts.subjects import STREAM, subject_for
 from eventmill.control.apps import delete_rollups, get_app
 from eventmill.control.key_cache import TTL_SECONDS
+from eventmill.embedded.nats_keys import revoke_keys
 from eventmill.errors import NotReadyError
 from eventmill.lake import LakeTable
 from eventmill.lake_deletion import AppRemoval
@@ -56,6 +57,8 @@ async def delete_app(
     """
     marked_at = mark_deleted(connection, app_id)
     report("marked: no service takes its events any more")
+    if revoked := revoke_keys(settings, app_id):
+        report(f"broker: {revoked} keys revoked")
     await _wait_until_forgotten(marked_at + forgotten_after, report)
     await _empty_stream(settings, app_id, report)
     directory = lake.lake_directory(settings)

