@@ -89,12 +89,16 @@ def _is_one_object(text: bytes) -> bool:
 
 def encode_lines(events: Iterable[bytes]) -> bytes:
     """Body of an envelope: one line an event; bytes that cannot be a line of their own travel as `{"$raw": base64}`."""
-    return b"\n".join(wrap(event) if _needs_wrapping(event) else event for event in events)
+    lines = list(events)
+    body = b"\n".join(lines)
+    # Nearly always: every line break stands between two events that begin as objects do.
+    breaks = len(lines) - 1
+    if body.startswith(b'{"') and breaks == body.count(b"\n") == body.count(b'\n{"') and _WRAPPED_PREFIX not in body:
+        return body
+    return b"\n".join(wrap(line) if _needs_wrapping(line) else line for line in lines)
 
 
 def _needs_wrapping(event: bytes) -> bool:
-    if event.startswith(b'{"') and not event.startswith(_WRAPPED_PREFIX):
-        return b"\n" in event
     # A first line that opens an array would make the whole body one; a line of the wrapper's own form is a client's.
     return b"\n" in event or not event.strip() or event.lstrip().startswith((b"[", _WRAPPED_PREFIX))
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 WINDOW_SECONDS = 600.0
 MAX_IDS = 100_000
@@ -17,15 +17,16 @@ class RecentIds:
         self._max_ids, self._clock = max_ids, clock
         self._seen_at: OrderedDict[EventKey, float] = OrderedDict()
 
-    def __contains__(self, key: EventKey) -> bool:
-        seen_at = self._seen_at.get(key)
-        return seen_at is not None and self._clock() - seen_at < WINDOW_SECONDS
+    def known(self, keys: Iterable[EventKey]) -> list[bool]:
+        """For each key, whether its event was stored lately."""
+        horizon, seen_at = self._clock() - WINDOW_SECONDS, self._seen_at.get
+        return [seen_at(key, horizon) > horizon for key in keys]
 
-    def add(self, keys: Iterable[EventKey]) -> None:
-        """Remember ids whose events the broker has stored."""
+    def add(self, keys: Sequence[EventKey]) -> None:
+        """Remember ids whose events the broker has stored; one that is known keeps its instant."""
         now = self._clock()
-        for key in keys:
-            if key not in self:
+        for key, is_known in zip(keys, self.known(keys), strict=True):
+            if not is_known:
                 self._seen_at.pop(key, None)
                 self._seen_at[key] = now
         while len(self._seen_at) > self._max_ids:
