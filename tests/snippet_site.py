@@ -25,6 +25,12 @@ RECORD = """for (const [holder, name, bodyOf] of [
   };
 }"""
 
+# What a change of tabs does to a page, which a headless browser has no way to do.
+HIDE = """hidden => {
+  Object.defineProperty(document, 'visibilityState', {value: hidden ? 'hidden' : 'visible', configurable: true});
+  document.dispatchEvent(new Event('visibilitychange'));
+}"""
+
 
 class Site:
     """Serves every path as an HTML page with the snippet; `attributes` and `body` are those of the pages to come."""
@@ -131,3 +137,13 @@ async def sent(page: Page, site: Site) -> list[tuple[str, str]]:
 async def leave(page: Page) -> None:
     """Go away, as a visitor does who closes the page."""
     await page.goto("about:blank")
+
+
+def views(events: list[Any]) -> list[str]:
+    """The pages that were viewed, in order."""
+    return [event.page_url for event in events if event.event_type == "page_view"]
+
+
+def of_type(events: list[Any], event_type: str) -> list[Any]:
+    """The events of one type, in order."""
+    return [event for event in events if event.event_type == event_type]

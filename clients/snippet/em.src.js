@@ -156,7 +156,8 @@
     keepTitle();
     while (queue.length) {
       const { events, body } = nextBatch();
-      if (!nav.sendBeacon || !nav.sendBeacon(address, body)) return post(events, body);
+      // While the gateway refuses, a beacon would be lost unheard; a page that is only hidden may still hear an answer.
+      if (failures || !nav.sendBeacon || !nav.sendBeacon(address, body)) post(events, body);
     }
   };
 
