@@ -61,7 +61,7 @@ class StreamClient(Client):
     def divert(self, subscription: Subscription, receive: Receive) -> None:
         """Have `receive` called with each message of the subscription as it comes, in its order, instead of anything
         else; it must be quick and must not raise."""
-        self._diverted[subscription._id] = receive
+        self._diverted[subscription._id] = receive  # noqa: SLF001 - it has no public name
 
     async def headers_of(self, raw: bytes | None) -> dict[str, str]:
         """Headers of a diverted message; empty where they are not of NATS' form."""

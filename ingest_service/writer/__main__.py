@@ -1,10 +1,10 @@
 """`python -m ingest_service.writer`: runs the writer; `--accept-stream` lets a lake go on with a new stream."""
 
 import argparse
-import asyncio
 import sys
 
 import structlog
+import uvloop
 
 from eventmill.errors import EventmillError
 from eventmill.settings import load_settings
@@ -28,7 +28,7 @@ def main() -> int:
     settings = load_settings()
     configure_logging(settings, "writer")
     try:
-        asyncio.run(accept(settings) if is_accepting else run(settings))
+        uvloop.run(accept(settings) if is_accepting else run(settings))
     except EventmillError as error:
         log.critical("the writer stops", reason=error.message, hint=error.hint)
         return 1

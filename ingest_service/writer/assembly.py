@@ -8,7 +8,6 @@ from functools import partial
 
 import psycopg
 import structlog
-from nats.aio.client import Client
 from prometheus_client import CollectorRegistry
 
 from eventmill.contracts.decode import AppRules
@@ -17,7 +16,7 @@ from eventmill.errors import NotReadyError
 from eventmill.faults import Faults
 from eventmill.lake import EVENTS, QUARANTINE, LakeTable, lake_directory, transaction_id
 from eventmill.settings import Settings
-from eventmill.stream import StreamIdentity, connect, identify_stream
+from eventmill.stream import StreamClient, StreamIdentity, connect, identify_stream
 from eventmill.warehouse import connect as connect_warehouse
 from ingest_service.writer.attempts import AttemptFile
 from ingest_service.writer.buffer import Buffer
@@ -56,7 +55,7 @@ async def run(settings: Settings) -> None:
         await client.close()
 
 
-async def _run(settings: Settings, client: Client, stopping: asyncio.Event) -> None:
+async def _run(settings: Settings, client: StreamClient, stopping: asyncio.Event) -> None:
     registry = CollectorRegistry()
     rules = RulesCache(lambda: load_rules(settings))
     compactor = Compactor(lake_directory(settings))
@@ -83,7 +82,7 @@ async def _run(settings: Settings, client: Client, stopping: asyncio.Event) -> N
         health.stop()
 
 
-async def work(client: Client, rules: RulesCache, service: WriterService) -> None:
+async def work(client: StreamClient, rules: RulesCache, service: WriterService) -> None:
     """Mend what is damaged at the end of the lake, then write until the service is told to stop."""
     await rules.wait_until_loaded()
     for head in (service.lake.quarantine, service.lake.events):
@@ -98,7 +97,7 @@ async def work(client: Client, rules: RulesCache, service: WriterService) -> Non
 
 def assemble(
     settings: Settings,
-    client: Client,
+    client: StreamClient,
     stream: StreamIdentity,
     rules: RulesCache,
     registry: CollectorRegistry,

@@ -3,15 +3,13 @@
 import time
 from collections.abc import Callable, Sequence
 
-from nats.aio.client import Client
-
-from eventmill.stream import StreamIdentity
+from eventmill.stream import StreamClient, StreamIdentity
 from ingest_service.writer.decoding import DecodedEnvelope, EnvelopeDecoder
 from ingest_service.writer.source import OrderedSource
 
 
 async def replay(
-    client: Client,
+    client: StreamClient,
     decoder: EnvelopeDecoder,
     verify: Callable[[StreamIdentity], None],
     first: int,

@@ -11,24 +11,27 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from types import MappingProxyType
 
 import msgspec
 import nats.errors
 import structlog
-from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js import api
 from nats.js import errors as js_errors
 
 from eventmill.contracts.subjects import STREAM, SUBJECTS
 from eventmill.errors import NotReadyError
-from eventmill.stream import StreamIdentity, identify_stream
+from eventmill.stream import StreamClient, StreamIdentity, identify_stream
 
 log = structlog.get_logger(__name__)
 
-_HEARTBEAT = "100"
+_HEARTBEAT = b"NATS/1.0 100"
+_DELIVERY = b"$JS.ACK."
+_SHORT_FORM = 9
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+# Subject, reply subject, body and raw headers.
+_Message = tuple[bytes, bytes, bytes, bytes | None]
 # The request is used up or ran out of time: the next one goes on with the same consumer.
 _ENDS_REQUEST = ("404", "408")
 _STATUS = "Status"
@@ -69,7 +72,7 @@ class OrderedSource:
 
     def __init__(
         self,
-        client: Client,
+        client: StreamClient,
         after: int,
         verify: Callable[[StreamIdentity], None],
         limits: PullLimits | None = None,
@@ -83,7 +86,7 @@ class OrderedSource:
         self._last_sequence = after
         self._subscription: Subscription | None = None
         self._consumer = ""
-        self._arrived: deque[Msg] = deque()
+        self._arrived: deque[_Message] = deque()
         self._has_news = asyncio.Event()
         self._forget_request()
 
@@ -147,7 +150,7 @@ class OrderedSource:
                 await self._open()
             await self._request()
             await self._wait(wait_seconds)
-            return self._take()
+            return await self._take()
         except (_DisorderError, NotReadyError, nats.errors.Error, js_errors.Error, TimeoutError) as error:
             log.warning("consumer is opened again", reason=str(error) or type(error).__name__)
             await self.close()
@@ -169,7 +172,8 @@ class OrderedSource:
         self._arrived.clear()
         self._forget_request()
         # An inbox of its own keeps late deliveries of an older consumer out.
-        self._subscription = await self._client.subscribe(self._client.new_inbox(), cb=self._arrive)
+        self._subscription = await self._client.subscribe(self._client.new_inbox())
+        self._client.divert(self._subscription, self._arrive)
         log.info("consumer opened", consumer=self._consumer, after=self._last_sequence)
 
     async def close(self) -> None:
@@ -184,11 +188,11 @@ class OrderedSource:
         except (nats.errors.Error, js_errors.Error, TimeoutError) as error:
             log.debug("consumer is left to expire", consumer=self._consumer, reason=str(error))
 
-    async def _arrive(self, message: Msg) -> None:
+    def _arrive(self, subject: bytes, reply: bytes, body: bytes, headers: bytes | None) -> None:
         self._heard_at = self._clock()
-        if _status_of(message) == _HEARTBEAT:
+        if not reply.startswith(_DELIVERY) and headers is not None and headers.startswith(_HEARTBEAT):
             return
-        self._arrived.append(message)
+        self._arrived.append((subject, reply, body, headers))
         self._has_news.set()
 
     async def _request(self) -> None:
@@ -219,16 +223,19 @@ class OrderedSource:
     def _is_silent(self) -> bool:
         return self._requested > 0 and self._clock() - self._heard_at > 3 * self._limits.heartbeat_seconds
 
-    def _take(self) -> list[Envelope]:
+    async def _take(self) -> list[Envelope]:
         taken: list[Envelope] = []
         while self._arrived:
             message = self._arrived.popleft()
-            status = _status_of(message)
+            subject, reply, body, raw = message
+            # What the broker itself sends answers to nobody; a publisher's own status line means nothing.
+            is_delivery = reply.startswith(_DELIVERY)
+            headers = await self._client.headers_of(raw) if raw else _NO_HEADERS
             try:
-                if status is not None:
-                    self._end_request(status, message.headers or {})
+                if is_delivery:
+                    taken.append(self._in_order(subject, reply, body, headers))
                 else:
-                    taken.append(self._in_order(message))
+                    self._end_request(headers.get(_STATUS, ""), headers)
             except _DisorderError:
                 if not taken:
                     raise
@@ -245,30 +252,30 @@ class OrderedSource:
             raise _DisorderError(f"{status} {description}")
         self._requested = 0
 
-    def _in_order(self, message: Msg) -> Envelope:
-        metadata = message.metadata
-        sequence = metadata.sequence.stream
-        if metadata.sequence.consumer != self._delivered + 1 or sequence <= self._last_sequence:
+    def _in_order(self, subject: bytes, reply: bytes, body: bytes, headers: Mapping[str, str]) -> Envelope:
+        sequence, delivery, published_at = _metadata(reply)
+        if delivery != self._delivered + 1 or sequence <= self._last_sequence:
             raise _DisorderError(
-                f"delivery {metadata.sequence.consumer} (sequence {sequence}) came after delivery "
-                f"{self._delivered} (sequence {self._last_sequence})"
+                f"delivery {delivery} (sequence {sequence}) came after delivery {self._delivered} "
+                f"(sequence {self._last_sequence})"
             )
         missing = sequence - self._last_sequence - 1
-        self._delivered += 1
+        self._delivered = delivery
         self._requested -= 1
         self._last_sequence = sequence
-        return _envelope(message, sequence, metadata, missing)
+        return Envelope(sequence, subject.decode("utf-8", "replace"), headers, body, published_at, missing)
 
 
-def _status_of(message: Msg) -> str | None:
-    """Status of a message that the broker itself sent; a publisher's own header of that name means nothing."""
-    if message.reply.startswith("$JS.ACK."):
-        return None
-    return (message.headers or {}).get(_STATUS)
+def _metadata(reply: bytes) -> tuple[int, int, datetime]:
+    """Sequence in the stream, number of the delivery and broker's time of a message, from its reply subject.
 
-
-def _envelope(message: Msg, sequence: int, metadata: Any, missing: int) -> Envelope:
-    published_at: datetime = metadata.timestamp
-    return Envelope(
-        sequence, message.subject, message.headers or {}, message.data, published_at.astimezone(UTC), missing
-    )
+    That is `$JS.ACK.<stream>.<consumer>.<delivered>.<sequence>.<delivery>.<time ns>.<pending>`, or with
+    `<domain>.<account>` before the stream and a random token at the end.
+    """
+    tokens = reply.split(b".")
+    start = 5 if len(tokens) == _SHORT_FORM else 7
+    try:
+        published_at = datetime.fromtimestamp(int(tokens[start + 2]) / 1e9, UTC)
+        return int(tokens[start]), int(tokens[start + 1]), published_at
+    except (ValueError, IndexError):
+        raise _DisorderError(f"{reply[:200]!r} does not say which message it is") from None
