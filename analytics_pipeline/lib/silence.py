@@ -8,6 +8,8 @@ HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
 WEEKS = 4
 GAPS = 3
 LEAST = timedelta(minutes=15)
+# One import, or a few trials by hand, make no habit.
+LEAST_HOURS = 3
 
 
 def is_silent(received: Mapping[datetime, int], last_event_at: datetime, now: datetime) -> bool:
@@ -34,10 +36,10 @@ def is_silent(received: Mapping[datetime, int], last_event_at: datetime, now: da
 
 
 def usual_events(received: Mapping[datetime, int], hour: datetime, last_hour: datetime) -> float:
-    """Events to expect in the UTC hour that starts at `hour`; 0 where there never were any.
+    """Events to expect in the UTC hour that starts at `hour`; 0 where there never were any, or nobody can tell.
 
     The middle of the same hour in the weeks before; of an app that is younger, in the days before; on its first day,
-    of all its hours up to `last_hour`, the one of its last event.
+    of all its hours up to `last_hour`, the one of its last event, once three of them had events.
     """
     first = min(received, default=None)
     if first is None:
@@ -47,6 +49,8 @@ def usual_events(received: Mapping[datetime, int], hour: datetime, last_hour: da
     for before in (weeks, days):
         if known := _known(before, first, last_hour):
             return _middle([received.get(at, 0) for at in known])
+    if sum(events > 0 for events in received.values()) < LEAST_HOURS:
+        return 0.0
     count = int((last_hour - first) / HOUR) + 1
     return _middle([received.get(first + number * HOUR, 0) for number in range(count)])
 

@@ -31,26 +31,20 @@ class BrokenSlo:
         return f"{self.app_id} {self.hour.isoformat()}: {share:.1f} % of {self.received:,} events ({reasons})"
 
 
-def complete_hours(connection: psycopg.Connection, since: datetime) -> int:
-    """How many hours of arrival since then are complete, of all apps."""
-    query = "select count(*) from marts.ingest_accounting where is_complete and hour >= %s"
-    row = connection.execute(query, [since]).fetchone()
-    return 0 if row is None else int(row[0])
-
-
-def unbalanced(connection: psycopg.Connection, since: datetime) -> list[str]:
-    """Complete hours of arrival since then of which an identity does not hold, named with their numbers."""
+def unbalanced(connection: psycopg.Connection, since: datetime) -> tuple[int, list[str]]:
+    """How many hours of arrival since then are complete, and those of which an identity does not hold, by name."""
     rows = connection.execute(
-        "select app_id, hour, received, stored, window_duplicate, quarantined, filtered, counted, later_duplicate"
-        " from marts.ingest_accounting where is_complete and not is_balanced and hour >= %s"
-        " order by hour desc limit %s",
-        [since, MOST_NAMED],
+        "select app_id, hour, received, stored, window_duplicate, quarantined, filtered, counted, later_duplicate,"
+        " is_balanced from marts.ingest_accounting where is_complete and hour >= %s order by hour desc",
+        [since],
     ).fetchall()
-    return [
+    wrong = [
         f"{app_id} {hour.isoformat()}: received {received} = stored {stored} + window_duplicate {window} +"
         f" quarantined {bad} + filtered {filtered}; stored {stored} = counted {counted} + later_duplicate {later}"
-        for app_id, hour, received, stored, window, bad, filtered, counted, later in rows
+        for app_id, hour, received, stored, window, bad, filtered, counted, later, is_balanced in rows
+        if not is_balanced
     ]
+    return len(rows), wrong[:MOST_NAMED]
 
 
 def unequal_to_metric(connection: psycopg.Connection, definition_version: str, since: datetime) -> list[str]:

@@ -70,4 +70,10 @@ def test_a_few_events_a_day_are_usual_too() -> None:
 
 
 def test_a_silence_longer_than_the_memory_is_still_one() -> None:
-    assert is_silent({MONDAY_NOON: 1}, MONDAY_NOON, MONDAY_NOON + 300 * DAY)
+    received = {MONDAY_NOON - number * HOUR: 1 for number in range(3)}
+    assert is_silent(received, MONDAY_NOON, MONDAY_NOON + 300 * DAY)
+
+
+def test_an_app_that_only_imported_is_not_silent() -> None:
+    received = {MONDAY_NOON: 100_000, MONDAY_NOON + HOUR: 5_000}
+    assert not is_silent(received, MONDAY_NOON + HOUR, MONDAY_NOON + 90 * DAY)
