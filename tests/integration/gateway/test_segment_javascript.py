@@ -132,6 +132,7 @@ async def test_every_call_of_the_browser_sdk_arrives_with_its_fields(
     assert (view.utm_source, view.utm_campaign) == ("mail", "spring")
     assert (view.anonymous_id, view.user_id, view.source) == (anonymous_id, None, "web")
     assert (view.device_type, view.browser, view.os, view.is_bot) == ("desktop", "Firefox", "Linux", False)
+    assert (view.locale, view.time_zone) == ("de-DE", "Europe/Berlin")
     assert view.sdk_version.startswith("analytics.js/")
     assert (found["track"].event_type, found["track"].page_url) == ("Product Added", f"{shop}/cart.html")
     assert json.loads(found["track"].properties)["price"] == 9.5

@@ -38,7 +38,7 @@ def client_of(gateway: httpx.AsyncClient, key: str, **options: object) -> Client
 
 def send_every_call(client: Client) -> None:
     client.identify("u1", {"plan": "pro"}, anonymous_id="a1", message_id="identify")
-    context = {"ip": "192.0.2.7", "os": {"name": "Plan 9"}}
+    context = {"ip": "192.0.2.7", "os": {"name": "Plan 9"}, "timezone": "Europe/Berlin"}
     properties = {"revenue": 19.9, "currency": "EUR"}
     client.track("u1", "Order Completed", properties, context=context, timestamp=HAPPENED_AT, message_id="track")
     client.page("u1", "Shop", "Cart", {"url": "https://shop.example/cart?utm_source=mail"}, message_id="page")
@@ -78,6 +78,7 @@ async def test_every_call_arrives_with_its_fields(
     assert {event.sdk_version for event in found.values()} == {"analytics-python/2.4.0"}
     assert (found["identify"].user_id, found["identify"].anonymous_id) == ("u1", "a1")
     assert (found["track"].timestamp, found["track"].os) == (HAPPENED_AT, "Plan 9")
+    assert found["track"].time_zone == "Europe/Berlin"
     assert json.loads(found["track"].properties) == {"revenue": 19.9, "currency": "EUR"}
     assert (found["page"].page_url, found["page"].utm_source) == ("https://shop.example/cart", "mail")
     assert (found["page"].event_name, found["screen"].event_name) == ("Cart", "Basket")
