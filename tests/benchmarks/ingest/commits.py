@@ -11,8 +11,7 @@ from tests.benchmarks.ingest.broker_messages import publish
 from tests.benchmarks.ingest.events import Events, event_id
 from tests.benchmarks.ingest.results import Figure, Outcome, Side
 from tests.benchmarks.ingest.room import APP, Room, Site, VoidRunError
-from tests.benchmarks.ingest.scale import Scale
-from tests.benchmarks.ingest.writer_of_small_batches import NOTES, ROWS
+from tests.benchmarks.ingest.scale import COMMIT_NOTES, COMMIT_ROWS, Scale
 from tests.benchmarks.ingest.writer_run import drain, expect_exactly, stored_ids
 
 COMMAND = (sys.executable, "-m", "tests.benchmarks.ingest.writer_of_small_batches")
@@ -46,8 +45,8 @@ def measure(room: Room, scale: Scale) -> list[Outcome]:
 def run(site: Site, last: int, commits: int) -> tuple[list[float], list[int]]:
     """Seconds of each commit, and the writer's resident bytes after each."""
     drain(site, last, COMMAND)
-    expect_exactly(stored_ids(site), (event_id(number) for number in range(commits * ROWS)), "lake")
-    lines = (site.settings.home / NOTES).read_text(encoding="ascii").split()
+    expect_exactly(stored_ids(site), (event_id(number) for number in range(commits * COMMIT_ROWS)), "lake")
+    lines = (site.settings.home / COMMIT_NOTES).read_text(encoding="ascii").split()
     if len(lines) < commits:
         raise VoidRunError(f"the writer made {len(lines)} commits where {commits} were wanted")
     pairs = [line.split(",") for line in lines[:commits]]
@@ -68,5 +67,5 @@ def envelopes(count: int) -> Iterator[bytes]:
     """Envelopes over three home hours, their events numbered from 0 on."""
     now = datetime.now(UTC)
     spread = [late for hours, share in SHARES for late in [Events(now - timedelta(hours=hours))] * share]
-    for first in range(0, count * ROWS, ROWS):
-        yield b"\n".join([spread[index].line(first + index) for index in range(ROWS)])
+    for first in range(0, count * COMMIT_ROWS, COMMIT_ROWS):
+        yield b"\n".join([spread[index].line(first + index) for index in range(COMMIT_ROWS)])

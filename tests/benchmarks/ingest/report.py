@@ -69,7 +69,7 @@ def write(outcomes: Iterable[Outcome], described: str, page: Path = PAGE) -> Non
         msg = f"{page.name} lacks the marks {BEGIN} and {END}"
         raise ValueError(msg)
     rows = {cells[0]: cells for cells in _rows_of(old)}
-    rows |= {cells[0]: cells for cells in (outcome.cells() for outcome in outcomes)}
+    rows |= {outcome.figure.title: outcome.cells() for outcome in outcomes}
     section = f"{begin}\n{_table(rows.values())}\n\nMeasured last: {described}\n{end}"
     page.write_text(before + section + after, encoding="utf-8")
 

@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +47,11 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A figure measured: its value in each repeat, and the sides that it compares. `note` is one sentence."""
+    """A figure measured: its value in each repeat, and the sides that it compares."""
 
     figure: Figure
     values: Sequence[float]
     sides: Sequence[Side]
-    note: str = ""
 
     @property
     def median(self) -> float:
@@ -67,18 +67,18 @@ class Outcome:
             figure.wanted(figure.aim),
             f"**{figure.format(self.median)}** ({figure.format(min(self.values))} – {figure.format(max(self.values))})",
             figure.grade(self.median),
-            str(len(self.values)),
+            f"{len(self.values)}, {datetime.now(UTC):%Y-%m-%d}",
             "; ".join(str(side) for side in self.sides),
         ]
 
 
-HEADINGS = ["figure", "must reach", "aim", "measured: median (min – max)", "reached", "repeats", "both sides"]
+HEADINGS = ["figure", "must reach", "aim", "measured: median (min – max)", "reached", "repeats, date", "both sides"]
 
 
-def compare(figure: Figure, ours: Side, theirs: Side, note: str = "") -> Outcome:
+def compare(figure: Figure, ours: Side, theirs: Side) -> Outcome:
     """The outcome whose value is ours over theirs, repeat by repeat."""
     ratios = [mine / other for mine, other in zip(ours.values, theirs.values, strict=True)]
-    return Outcome(figure, ratios, [ours, theirs], note)
+    return Outcome(figure, ratios, [ours, theirs])
 
 
 def plain(value: float) -> str:

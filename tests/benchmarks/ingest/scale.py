@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+# What each commit holds where commits are counted, and the file in which the writer notes them.
+COMMIT_ROWS = 1_000
+COMMIT_NOTES = "commits.csv"
+
 
 @dataclass(frozen=True, slots=True)
 class Scale:

@@ -16,9 +16,7 @@ from ingest_service.writer import buffer
 from ingest_service.writer.__main__ import main
 from ingest_service.writer.buffer import Batch
 from ingest_service.writer.flush import Committed, LakeWriter
-
-ROWS = 1_000
-NOTES = "commits.csv"
+from tests.benchmarks.ingest.scale import COMMIT_NOTES, COMMIT_ROWS
 
 
 def note_commits(file: TextIO) -> None:
@@ -36,7 +34,7 @@ def note_commits(file: TextIO) -> None:
 
 
 if __name__ == "__main__":
-    buffer.FlushLimits = partial(buffer.FlushLimits, rows=ROWS)  # type: ignore[misc,assignment]
-    with (load_settings().home / NOTES).open("w") as notes:
+    buffer.FlushLimits = partial(buffer.FlushLimits, rows=COMMIT_ROWS)  # type: ignore[misc,assignment]
+    with (load_settings().home / COMMIT_NOTES).open("w") as notes:
         note_commits(notes)
         sys.exit(main())
