@@ -10,6 +10,8 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEFAULT_HISTORY_DAYS = 400
+# Below the home; readable by its owner alone.
+SERVICES_SEED = Path("secrets", "nats-services.nk")
 
 
 def default_history_start() -> date:
@@ -121,10 +123,12 @@ class Settings(BaseSettings):
 
     @cached_property
     def nats_services_seed_file(self) -> Path | None:
-        """File with the seed by which services sign in to the broker; None where it asks for none."""
+        """File with the seed by which services and commands sign in to the broker; None where it asks for none."""
         if self.nats_url is not None:
             return self.nats_seed_file
-        return self.home / "secrets" / "nats-services.nk" if self.nats_auth == "nkeys" else None
+        # A command may be given where the setting is not; a broker that asks for no key ignores one.
+        file = self.home / SERVICES_SEED
+        return file if self.nats_auth == "nkeys" or file.exists() else None
 
     @cached_property
     def pg_password_file(self) -> Path:

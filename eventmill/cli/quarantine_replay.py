@@ -81,7 +81,14 @@ def _replayer(settings: Settings, connection: psycopg.Connection[Any], options: 
 
 
 async def _replay(settings: Settings, replayer: Replayer, rows: Rows) -> ReplayReport:
-    client = await stream.connect(settings, "eventmill quarantine replay", error_cb=ignore_lost_connection)
+    # A broker that is away is an error here, not a reason to wait: what was published is known, the rest comes again.
+    client = await stream.connect(
+        settings,
+        "eventmill quarantine replay",
+        allow_reconnect=False,
+        max_reconnect_attempts=1,  # of the first connection too
+        error_cb=ignore_lost_connection,
+    )
     try:
         await stream.identify_stream(client.jetstream())
         return await replayer.replay(client.jetstream(), rows())

@@ -32,6 +32,7 @@ jetstream {{
 PID_FILE = "pid_file: {pid_file}\n"
 # Apart, so that the keys' part can be replaced alone.
 ACCOUNTS_FILE = "accounts.conf"
+INCLUDE_ACCOUNTS = f'include "{ACCOUNTS_FILE}"\n'
 
 
 def is_ready(monitor_url: str) -> bool:
@@ -94,11 +95,22 @@ class NatsServer:
         self.write_configuration()
         return [str(binaries.nats_server()), "--config", str(self.configuration_file)]
 
+    @property
+    def asks_for_keys(self) -> bool:
+        """Whether it was started so last, whatever the settings of this process say."""
+        file = self.configuration_file
+        return file.exists() and INCLUDE_ACCOUNTS in file.read_text(encoding="utf-8")
+
+    def write_accounts(self, accounts: NatsAccounts) -> None:
+        """Write the part with the keys, for the next start or reload."""
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (self.directory / ACCOUNTS_FILE).write_text(accounts.configuration(), encoding="utf-8")
+
     def write_configuration(self) -> None:
         """Write what the server is to read, its keys too."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self.accounts is not None:
-            (self.directory / ACCOUNTS_FILE).write_text(self.accounts.configuration(), encoding="utf-8")
+            self.write_accounts(self.accounts)
         self.configuration_file.write_text(
             CONFIGURATION.format(
                 port=self.port,
@@ -108,7 +120,7 @@ class NatsServer:
                 max_file_store=self.max_file_store,
             )
             + PID_FILE.format(pid_file=json.dumps(str(self.pid_file)))
-            + ("" if self.accounts is None else f'include "{ACCOUNTS_FILE}"\n'),
+            + ("" if self.accounts is None else INCLUDE_ACCOUNTS),
             encoding="utf-8",
         )
 

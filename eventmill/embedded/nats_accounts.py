@@ -16,7 +16,7 @@ import msgspec
 import nkeys
 
 from eventmill.contracts.subjects import subject_for
-from eventmill.settings import Settings
+from eventmill.settings import SERVICES_SEED, Settings
 
 SERVICES = "EVENTMILL"
 # Where JetStream keeps the streams of a server without accounts.
@@ -50,8 +50,7 @@ class NatsAccounts:
     @classmethod
     def of(cls, settings: Settings) -> "NatsAccounts":
         """Those of the home."""
-        secrets = settings.home / "secrets"
-        return cls(settings.nats_services_seed_file or secrets / "nats-services.nk", secrets / "nats-app-keys.json")
+        return cls(settings.home / SERVICES_SEED, settings.home / "secrets" / "nats-app-keys.json")
 
     def services_key(self) -> str:
         """Public key of the services, whose seed is made where it is missing."""

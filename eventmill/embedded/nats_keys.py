@@ -56,8 +56,7 @@ def revoke_keys(settings: Settings, app_id: str) -> int:
     if app_id not in accounts.app_keys():
         return 0
     removed = accounts.remove(app_id)
-    if settings.nats_auth == "nkeys" and settings.nats_url is None:
-        _reload(settings)
+    _reload(settings)
     return removed
 
 
@@ -67,17 +66,19 @@ def _check_embedded(settings: Settings) -> None:
             "EVENTMILL_NATS_URL names a broker that is not eventmill's own, so its users are not eventmill's to make.",
             "docs/nats.md has the configuration that gives an app a key there.",
         )
-    if settings.nats_auth != "nkeys":
+    if settings.nats_auth != "nkeys" and not NatsServer.of(settings).asks_for_keys:
         raise EventmillError(
             "EVENTMILL_NATS_AUTH is none: the broker asks nobody for a key.",
-            "Set EVENTMILL_NATS_AUTH=nkeys where `eventmill up` is started and where this command is given.",
+            "Start `eventmill up` with EVENTMILL_NATS_AUTH=nkeys; docs/nats.md explains it.",
         )
 
 
 def _reload(settings: Settings) -> bool:
-    """Have a running server read its configuration again; False where none runs."""
+    """Have a running server that asks for keys read them again; False where none runs."""
     server = NatsServer.of(settings)
-    server.write_configuration()
+    server.write_accounts(NatsAccounts.of(settings))
+    if not server.asks_for_keys:
+        return False
     with contextlib.suppress(FileNotFoundError, ValueError, psutil.NoSuchProcess):
         process = psutil.Process(int(server.pid_file.read_text(encoding="ascii")))
         # The number may have become another program's since.
@@ -108,7 +109,12 @@ async def _reaches_stream(settings: Settings, app_id: str, seed: str) -> bool:
     client = Client()
     try:
         await client.connect(
-            settings.nats_address, nkeys_seed_str=seed, connect_timeout=2, allow_reconnect=False, error_cb=_ignore
+            f"nats://127.0.0.1:{settings.nats_port}",
+            nkeys_seed_str=seed,
+            connect_timeout=2,
+            allow_reconnect=False,
+            max_reconnect_attempts=1,
+            error_cb=_ignore,
         )
         await client.request(subject_for(app_id), b"", timeout=2, headers=_PROBE)
     except (OSError, nats.errors.Error, TimeoutError):

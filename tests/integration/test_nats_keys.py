@@ -249,7 +249,7 @@ async def test_a_key_needs_an_embedded_server_that_asks_for_keys(
 
 
 async def test_services_without_their_seed_are_told_so(guarded: Settings) -> None:
-    other = Settings(home=guarded.home, nats_url=guarded.nats_address)
+    other = Settings(home=guarded.home, nats_url=guarded.nats_address)  # another's broker: not with our own seed
     with pytest.raises(NotReadyError, match="Authorization Violation"):
         await stream.connect(other, "test", allow_reconnect=False)
 
@@ -260,7 +260,6 @@ def run(settings: Settings, *arguments: str) -> Result:
         "EVENTMILL_DATABASE_URL": settings.database_address,
         "EVENTMILL_NATS_PORT": str(settings.nats_port),
         "EVENTMILL_NATS_MONITOR_PORT": str(settings.nats_monitor_port),
-        "EVENTMILL_NATS_AUTH": settings.nats_auth,
     }
     return CliRunner().invoke(main, arguments, env=variables)
 

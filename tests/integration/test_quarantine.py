@@ -257,6 +257,19 @@ async def test_a_poison_envelope_is_split_and_its_bad_events_get_rows_of_their_o
     assert (await as_json(bench, "list"))["counts"] == {"poison_envelope": 1, "missing_identity": 1}
 
 
+async def test_a_broker_that_is_away_is_an_error_and_the_row_can_be_replayed_later(bench: Bench) -> None:
+    await quarantined(bench, [NOBODY])
+    replay = ("replay", "--app", "shop", "--set", "user_id=u", "--yes")
+    away = Bench(
+        Settings(home=bench.settings.home, database_url=bench.settings.database_url, nats_url="nats://127.0.0.1:1"),
+        bench.client,
+    )
+    answer = await run(away, *replay)
+    assert answer.exit_code == 1
+    assert "NATS does not answer" in answer.output
+    assert (await as_json(bench, *replay))["published_events"] == 1
+
+
 async def test_of_many_files_only_those_are_read_that_can_hold_the_rows(bench: Bench) -> None:
     for days in range(4):
         await quarantined(bench, [NOBODY], RECEIVED - timedelta(days=days))
