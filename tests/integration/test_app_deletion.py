@@ -11,19 +11,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from psycopg import sql
 
 from eventmill import lake, stream
 from eventmill.cli.app import app
 from eventmill.contracts.decode import AppRules, DecodeContext, EnvelopeContext, decode_event
 from eventmill.contracts.event import StoredEvent
+from eventmill.contracts.plan import PlanAction
 from eventmill.contracts.subjects import STREAM, subject_for
-from eventmill.control import apps
+from eventmill.control import apps, filters, plans, replays
 from eventmill.control.credentials import issue_key
 from eventmill.control.deletion import delete_app
+from eventmill.control.replays import Replay
 from eventmill.control.rules import app_rules
 from eventmill.data_files import write_data_file
 from eventmill.delta_log import Commit, DataFile, Transaction
 from eventmill.embedded.nats import NatsServer
+from eventmill.embedded.nats_accounts import NatsAccounts, create_seed, public_key
 from eventmill.errors import EventmillError, NotReadyError
 from eventmill.lake import LakeTable
 from eventmill.lake_deletion import AppRemoval
@@ -134,6 +138,42 @@ def test_a_deleted_app_is_gone_from_every_store_and_its_neighbour_is_not(setting
         assert connection.execute("select app_id from rollups.page_session").fetchall() == [("blog",)]
         assert connection.execute("select count(*) from control.credential").fetchone() == (4,)
     assert asyncio.run(subjects(settings)) == {"events.blog": 1}
+
+
+def test_not_even_rules_replays_and_keys_of_the_broker_remain(settings: Settings, events: LakeTable) -> None:
+    accounts = NatsAccounts.of(settings)
+    with psycopg.connect(settings.database_address) as connection:
+        for name in ("shop", "blog"):
+            apps.create_app(connection, name)
+            filters.add_filter(connection, name, "path", "/admin/*")
+            plans.set_type(connection, name, "click", b"{}", PlanAction.FLAG)
+            replays.record(connection, [Replay(name, "1-0-0", "me", ["user_id"], 1, "m", 1, "published")])
+            accounts.add(name, public_key(create_seed()))
+    asyncio.run(publish(settings, "blog"))
+    delete(settings, "shop")
+    with psycopg.connect(settings.database_address) as connection:
+        left = {table: apps_of(connection, table) for table in tables_of_apps(connection)}
+    assert {table for table, found in left.items() if "shop" in found} == set()
+    assert {table for table, found in left.items() if "blog" in found} >= {
+        *("app", "credential_app", "filter", "tracking_plan", "quarantine_replay"),
+    }
+    assert list(accounts.app_keys()) == ["blog"]
+
+
+def tables_of_apps(connection: psycopg.Connection) -> list[str]:
+    """Tables of `control` that say of which app a row is."""
+    return [
+        name
+        for (name,) in connection.execute(
+            "select table_name from information_schema.columns"
+            " where table_schema = 'control' and column_name = 'app_id'"
+        )
+    ]
+
+
+def apps_of(connection: psycopg.Connection, table: str) -> set[str]:
+    query = sql.SQL("select app_id from control.{}").format(sql.Identifier(table))
+    return {app_id for (app_id,) in connection.execute(query)}
 
 
 async def subjects(settings: Settings) -> dict[str, int]:
