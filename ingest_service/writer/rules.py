@@ -22,11 +22,13 @@ class RulesCache:
         load: Load,
         max_age_seconds: float = 15.0,
         retry_seconds: float = 1.0,
+        patience_seconds: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._load = load
         self._max_age_seconds = max_age_seconds
         self._retry_seconds = retry_seconds
+        self._patience_seconds = patience_seconds
         self._clock = clock
         self._rules: Mapping[str, AppRules] = {}
         self._loaded_at = float("-inf")
@@ -42,14 +44,16 @@ class RulesCache:
     async def of(self, app_id: str, arrived_at: float) -> AppRules | None:
         """Rules of an app; None only if the app did not exist after `arrived_at` (the cache's clock).
 
-        Waits while that cannot be told because Postgres is away: an event must not be called unknown for that.
+        Waits while that cannot be told because Postgres is away: an event must not be called unknown for that. Rules
+        are older than `max_age_seconds` only where Postgres does not answer.
         """
-        rules = self._rules.get(app_id)
-        if rules is None:
+        if app_id not in self._rules:
             await self._load_after(arrived_at)
-            rules = self._rules.get(app_id)
         self._refresh_when_old()
-        return rules
+        # After a pause nothing was refreshed meanwhile, and what has changed since must hold for the first event too.
+        if self._refresh is not None and self._clock() - self._loaded_at > self._max_age_seconds:
+            await asyncio.wait({self._refresh}, timeout=self._patience_seconds)
+        return self._rules.get(app_id)
 
     async def wait_until_loaded(self) -> None:
         """Return once Postgres has answered for the first time."""
@@ -64,7 +68,8 @@ class RulesCache:
     def _refresh_when_old(self) -> None:
         is_running = self._refresh is not None and not self._refresh.done()
         oldest = max(self._loaded_at, self._tried_at)
-        if not is_running and self._clock() - oldest > self._max_age_seconds:
+        # In time before they are too old: a busy stream never waits.
+        if not is_running and self._clock() - oldest > self._max_age_seconds / 2:
             self._refresh = asyncio.create_task(self._refresh_once())
 
     async def _refresh_once(self) -> None:

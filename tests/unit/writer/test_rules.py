@@ -86,12 +86,21 @@ async def test_no_app_is_called_unknown_while_postgres_is_away(clock: Clock) -> 
     assert cache.problems() == []
 
 
-async def test_rules_are_read_again_once_they_are_old(clock: Clock) -> None:
+async def test_rules_are_read_again_before_they_are_too_old_and_nobody_waits_for_that(clock: Clock) -> None:
     postgres = Postgres("shop")
     cache = cache_of(postgres, clock)
     await cache.wait_until_loaded()
     postgres.apps["shop"] = AppRules("shop", retention_days=7)
-    clock.now += 16
+    clock.now += 14
     assert await cache.of("shop", clock()) == AppRules("shop")
     await asyncio.sleep(0.05)
+    assert await cache.of("shop", clock()) == AppRules("shop", retention_days=7)
+
+
+async def test_after_a_pause_the_first_event_already_meets_the_rules_of_now(clock: Clock) -> None:
+    postgres = Postgres("shop")
+    cache = cache_of(postgres, clock)
+    await cache.wait_until_loaded()
+    postgres.apps["shop"] = AppRules("shop", retention_days=7)
+    clock.now += 3600
     assert await cache.of("shop", clock()) == AppRules("shop", retention_days=7)
