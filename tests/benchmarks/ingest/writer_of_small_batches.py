@@ -27,7 +27,8 @@ def note_commits(file: TextIO) -> None:
     def timed(self: LakeWriter, batch: Batch) -> Committed | None:
         started_at = time.perf_counter()
         committed = write(self, batch)
-        print(f"{time.perf_counter() - started_at:.6f},{process.memory_info().rss}", file=file, flush=True)
+        if committed is not None:
+            print(f"{time.perf_counter() - started_at:.6f},{process.memory_info().rss}", file=file, flush=True)
         return committed
 
     LakeWriter.write = timed  # type: ignore[method-assign]
