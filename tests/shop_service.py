@@ -110,7 +110,10 @@ def fill_accounts(rollups: Any) -> None:
         stored = received - quarantined - filtered
         row = {"app_id": "shop", "hour": start, "received": received, "stored": stored, "window_duplicate": 0}
         row |= {"quarantined": quarantined, "filtered": filtered, "flagged": 1, "lake_version": 5}
-        rollups.insert("rollups.ingest_accounting", row | {"last_received_at": start + timedelta(minutes=40)})
+        rollups.insert(
+            "rollups.ingest_accounting",
+            row | dict.fromkeys(["last_received_at", "told_until"], start + timedelta(minutes=40)),
+        )
         counted = {"app_id": "shop", "period_start": start, "received_hour": start, "events": stored - later - missing}
         rollups.insert("rollups.counted_arrival", counted | {"computed_at": COMPLETE})
         for outcome, reason, events in [

@@ -45,16 +45,21 @@ class Entry(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class Hour:
-    """What became of the events of one app that arrived in one hour; `reasons` by (outcome, reason or kind)."""
+    """What became of the events of one app that arrived in one hour; `reasons` by (outcome, reason or kind).
+
+    `told_until` is the broker's time of the last message in a commit that says something of it.
+    """
 
     version: int
     last_received_at: datetime
+    told_until: datetime
     counts: Counter[str] = field(default_factory=Counter)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def add(self, entry: Entry, version: int) -> None:
+    def add(self, entry: Entry, version: int, told_until: datetime) -> None:
         """Add what the commit `version` says."""
         self.version = max(self.version, version)
+        self.told_until = max(self.told_until, told_until)
         self.last_received_at = max(self.last_received_at, entry.last_received_at)
         self.reasons.update({("quarantined", reason): events for reason, events in entry.quarantined.items()})
         self.reasons.update({("filtered", kind): events for kind, events in entry.filtered.items()})
@@ -122,10 +127,11 @@ def _add(found: Arrivals, note: Note, since: datetime | None, now: datetime) -> 
     except (KeyError, msgspec.ValidationError):
         found.miss(since, note.complete_through or now, "not_told")
         return
+    told_until = note.complete_through or now
     for entry in entries:
         key = (entry.app_id, entry.hour.astimezone(UTC))
-        hour = found.hours.setdefault(key, Hour(note.version, entry.last_received_at))
-        hour.add(entry, note.version)
+        hour = found.hours.setdefault(key, Hour(note.version, entry.last_received_at, told_until))
+        hour.add(entry, note.version, told_until)
 
 
 def _forget(found: Arrivals, app_id: str, version: int) -> None:

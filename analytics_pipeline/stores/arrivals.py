@@ -10,10 +10,10 @@ from psycopg import sql
 from analytics_pipeline.lib.arrivals import COLUMNS, Arrivals, Gap, Hour, Key
 
 _ADD_HOURS = sql.SQL(
-    "insert into rollups.ingest_accounting as old (app_id, hour, {columns}, last_received_at, lake_version)"
-    " values (%s, %s, {places}, %s, %s) on conflict (app_id, hour) do update set {sums},"
+    "insert into rollups.ingest_accounting as old (app_id, hour, {columns}, last_received_at, lake_version, told_until)"
+    " values (%s, %s, {places}, %s, %s, %s) on conflict (app_id, hour) do update set {sums},"
     " last_received_at = greatest(old.last_received_at, excluded.last_received_at),"
-    " lake_version = excluded.lake_version"
+    " told_until = greatest(old.told_until, excluded.told_until), lake_version = excluded.lake_version"
 ).format(
     columns=sql.SQL(", ").join(map(sql.Identifier, COLUMNS)),
     places=sql.SQL(", ").join([sql.Placeholder()] * len(COLUMNS)),
@@ -54,7 +54,7 @@ def add(connection: psycopg.Connection, arrivals: Arrivals, apps: Collection[str
 
 
 def _row(key: Key, hour: Hour) -> list[object]:
-    return [*key, *(hour.counts[name] for name in COLUMNS), hour.last_received_at, hour.version]
+    return [*key, *(hour.counts[name] for name in COLUMNS), hour.last_received_at, hour.version, hour.told_until]
 
 
 def _reason_rows(key: Key, hour: Hour) -> list[list[object]]:

@@ -123,7 +123,7 @@ def test_a_silent_app_says_since_when(page: Page, url: str, keys: dict[str, str]
     arrived = {"app_id": "quiet", "hour": datetime(2026, 5, 12, 9, tzinfo=UTC), "received": 1, "stored": 1}
     arrived |= dict.fromkeys(("window_duplicate", "quarantined", "filtered", "flagged", "lake_version"), 0)
     last = datetime(2026, 5, 12, 9, 30, tzinfo=UTC)
-    module_rollups.insert("rollups.ingest_accounting", arrived | {"last_received_at": last})
+    module_rollups.insert("rollups.ingest_accounting", arrived | {"last_received_at": last, "told_until": last})
     module_rollups.insert("rollups.silence", {"app_id": "quiet", "silent_since": last})
     page.goto(f"{url}/#key={keys['quiet']}")
     expect(page.locator("#silence")).to_have_text(

@@ -32,11 +32,11 @@ final as (
             and received.stored = coalesce(counted.counted, 0) + coalesce(counted.later_duplicate, 0),
             false
         ) as is_balanced,
-        -- A gateway's clock may be behind the broker's by minutes.
+        -- A gateway's clock may be behind the broker's by minutes; what is replayed arrives again at its old instant.
         coalesce(
             not received.has_gap
             and progress.complete_through >= received.hour + interval '65 minutes'
-            and coalesce(lagging.lags_since >= received.hour + interval '65 minutes', true),
+            and coalesce(lagging.lags_since >= received.told_until, true),
             false
         ) as is_complete,
         received.last_received_at

@@ -15,6 +15,7 @@ hours as (
         filtered,
         flagged,
         last_received_at,
+        told_until,
         exists(
             select 1 from ingest_gap
             where

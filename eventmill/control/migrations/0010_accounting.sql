@@ -11,8 +11,9 @@ create table rollups.ingest_accounting (
     -- Of the stored ones, those that break the tracking plan and were kept.
     flagged bigint not null,
     last_received_at timestamptz not null,
-    -- Latest version of the lake whose note is in this row.
+    -- Latest version of the lake whose note is in this row, and the broker's time of the last message in that commit.
     lake_version bigint not null,
+    told_until timestamptz not null,
     primary key (app_id, hour)
 ) with (fillfactor = 80);
 

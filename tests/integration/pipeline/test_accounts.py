@@ -169,7 +169,7 @@ def broken_hour(connection: psycopg.Connection, received: int, quarantined: int,
     values |= {"stored": received - quarantined, "last": NOW} | columns
     connection.execute(
         "insert into rollups.ingest_accounting values (%(app_id)s, %(hour)s, %(received)s, %(stored)s, 0,"
-        " %(quarantined)s, 0, 0, %(last)s, 1)",
+        " %(quarantined)s, 0, 0, %(last)s, 1, %(last)s)",
         values,
     )
     if quarantined:

@@ -69,11 +69,12 @@ class Table:
         for app_id, version in found.deleted.items():
             self.hours = {key: hour for key, hour in self.hours.items() if key[0] != app_id or hour.version >= version}
         for key, hour in found.hours.items():
-            known = self.hours.setdefault(key, Hour(hour.version, hour.last_received_at))
+            known = self.hours.setdefault(key, Hour(hour.version, hour.last_received_at, hour.told_until))
             known.counts.update(hour.counts)
             known.reasons.update(hour.reasons)
             known.last_received_at = max(known.last_received_at, hour.last_received_at)
             known.version = max(known.version, hour.version)
+            known.told_until = max(known.told_until, hour.told_until)
         self.version = through
 
 
