@@ -47,7 +47,10 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What one log entry says. `metadata` (JSON values) joins the entry's `commitInfo`."""
+    """What one log entry says. `metadata` (JSON values) joins the entry's `commitInfo`.
+
+    `table_metadata` is a whole `metaData` action, where the entry changes the table's schema.
+    """
 
     adds: Sequence[DataFile] = ()
     removes: Sequence[DataFile] = ()
@@ -55,6 +58,7 @@ class Commit:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     # False where rows only move to other files: readers of changes then skip the entry.
     is_data_change: bool = True
+    table_metadata: Mapping[str, Any] | None = None
 
 
 def log_path(table: Path, version: int) -> Path:
@@ -135,6 +139,8 @@ def _encode(commit: Commit) -> bytes:
         **commit.metadata,
     }
     actions: list[dict[str, Any]] = [{"commitInfo": info}]
+    if commit.table_metadata is not None:
+        actions.append({"metaData": dict(commit.table_metadata)})
     if commit.transaction is not None:
         txn = {"appId": commit.transaction.app_id, "version": commit.transaction.version, "lastUpdated": now}
         actions.append({"txn": txn})

@@ -12,11 +12,12 @@ from deltalake import DeltaTable, Schema
 
 from eventmill import delta_log, faults
 from eventmill.contracts import schema, tables
-from eventmill.delta_log import Commit
+from eventmill.delta_log import Commit, CommitConflictError
 from eventmill.errors import LakeError, SettingsError, VersionError
 from eventmill.settings import Settings
 
-LAYOUT_VERSION = 1
+# 2: events have the columns of their origin, their client's language and zone, and the tracking plan.
+LAYOUT_VERSION = 2
 _LAYOUT_KEY = "eventmill.layout"
 
 
@@ -88,7 +89,10 @@ class LakeTable:
         return delta_log.log_path(self.directory, 0).exists() or DeltaTable.is_deltatable(str(self.directory))
 
     def create(self) -> None:
-        """Create the table where it is missing, durably. Raises VersionError where a newer program made it."""
+        """Create the table where it is missing, and give an older one the columns that it lacks; both durably.
+
+        Raises VersionError where a newer program made it.
+        """
         if not self.exists():
             self.directory.mkdir(parents=True, exist_ok=True)
             DeltaTable.create(
@@ -105,15 +109,35 @@ class LakeTable:
             delta_log.sync_file(delta_log.log_path(self.directory, 0))
             for folder in (self.directory / delta_log.LOG_DIRECTORY, self.directory, self.directory.parent):
                 delta_log.sync_directory(folder)
-        self._refuse_newer_layout()
+        while self._layout() < LAYOUT_VERSION:
+            self._evolve()
 
-    def _refuse_newer_layout(self) -> None:
+    def _layout(self) -> int:
         layout = int(self._open().metadata().configuration.get(_LAYOUT_KEY) or 0)
         if layout > LAYOUT_VERSION:
             raise VersionError(
                 f"Lake table {self.definition.name} has layout {layout}; this program knows up to {LAYOUT_VERSION}.",
                 "Start the newer eventmill again, or point EVENTMILL_LAKE_URL elsewhere.",
             )
+        return layout
+
+    def _evolve(self) -> None:
+        """Name all columns in the log. Data files stay as they are: what a file lacks is read as null."""
+        table = self._open()
+        metadata = table.metadata()
+        action = {
+            "id": metadata.id,
+            "format": {"provider": "parquet", "options": {}},
+            "schemaString": Schema.from_arrow(self.definition.columns).to_json(),
+            "partitionColumns": metadata.partition_columns,
+            "configuration": metadata.configuration | {_LAYOUT_KEY: str(LAYOUT_VERSION)},
+            "createdTime": metadata.created_time,
+        }
+        note = {"operation": "ADD COLUMNS", "operationParameters": {}}
+        try:
+            self.append(Commit(metadata=note, is_data_change=False, table_metadata=action), table.version())
+        except CommitConflictError:
+            return  # the caller looks again: somebody else may have done it
 
     def _open(self) -> DeltaTable:
         if not self.exists():

@@ -218,6 +218,8 @@ def _every_column(events: list[Any]) -> dict[str, Column]:
         "country": [event.country for event in events],
         "app_version": [event.app_version for event in events],
         "sdk_version": [event.sdk_version for event in events],
+        "locale": [event.locale for event in events],
+        "time_zone": [event.time_zone for event in events],
         "duration_ms": [event.duration_ms for event in events],
         "is_bot": [event.is_bot for event in events],
         "schema_version": [event.schema_version for event in events],

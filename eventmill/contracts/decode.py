@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from msgspec import Raw
 
 from eventmill.contracts import derive, limits, parse, unparsable
+from eventmill.contracts.acquisition import Visit, acquisition
 from eventmill.contracts.event import SOURCES, Event, StoredEvent
 from eventmill.contracts.event_ids import new_event_id
 from eventmill.contracts.filters import NO_FILTERS, FilterKind, Filters
 from eventmill.contracts.parse import RejectedError
-from eventmill.contracts.plan import TrackingPlan
+from eventmill.contracts.plan import PlanAction, TrackingPlan
 from eventmill.contracts.reasons import Reason
 
 _VERSION = re.compile(r"(\d{1,6})\.\d{1,6}\.\d{1,6}(?:[-+][0-9A-Za-z.+-]{1,64})?")
@@ -122,6 +123,9 @@ def _store(event: Event, context: DecodeContext) -> StoredEvent:
     times = _times(event, context, context.app)
     utm = page.utm if page else derive.NO_UTM
     event_type = _event_type(event)
+    properties, plan_violation = _planned(context.app.plan, event_type, _properties(event.properties))
+    source, medium, campaign = (given or own for given, own in zip(_campaign(event), utm[:3], strict=True))
+    referrer_host, channel = came_from(page, event.referrer, (source, medium, campaign))
     default = envelope.defaults.get
     return StoredEvent(
         app_id=envelope.app_id,
@@ -141,9 +145,9 @@ def _store(event: Event, context: DecodeContext) -> StoredEvent:
         page_query=page.query if page else None,
         page_title=event.page_title,
         referrer=event.referrer or None,
-        utm_source=event.utm_source or utm[0],
-        utm_medium=event.utm_medium or utm[1],
-        utm_campaign=event.utm_campaign or utm[2],
+        utm_source=source,
+        utm_medium=medium,
+        utm_campaign=campaign,
         utm_term=event.utm_term or utm[3],
         utm_content=event.utm_content or utm[4],
         device_type=event.device_type or _text(default("device_type")),
@@ -155,7 +159,13 @@ def _store(event: Event, context: DecodeContext) -> StoredEvent:
         duration_ms=event.duration_ms,
         is_bot=event.is_bot if event.is_bot is not None else default("is_bot") is True,
         schema_version=_schema_version(event.schema_version or default_version(envelope)),
-        properties=_properties(event.properties),
+        properties=properties,
+        referrer_host=referrer_host,
+        channel=channel,
+        click_id=page.click_id if page else None,
+        locale=event.locale or None,
+        time_zone=event.time_zone or None,
+        plan_violation=plan_violation,
         shifted=times.shifted,
         event_date=times.home.date(),
         event_hour=times.home.hour,
@@ -169,6 +179,34 @@ def _filter(event: Event, page: derive.Page | None, filters: Filters) -> None:
         kind = filters.kind_of(page and page.host, event.page_path or (page and page.path))
         if kind is not None:
             raise _LeftOutError(kind)
+
+
+def _campaign(event: Event) -> tuple[str | None, str | None, str | None]:
+    return event.utm_source, event.utm_medium, event.utm_campaign
+
+
+def came_from(
+    page: derive.Page | None, referrer: str | None, campaign: tuple[str | None, str | None, str | None]
+) -> tuple[str | None, str | None]:
+    """Host of another site, and channel; both None for an event that tells nothing of where its visit came from.
+
+    `campaign` is source, medium and name, be they the event's own or its page's.
+    """
+    if page is None and not referrer and not any(campaign):
+        return None, None
+    host = derive.host_of(referrer) if referrer else None
+    visit = Visit(page.host if page else None, page.click_id if page else None, host, *campaign)
+    return acquisition(visit)
+
+
+def _planned(plan: TrackingPlan | None, event_type: str, properties: str) -> tuple[str, str | None]:
+    """The properties that are left, and how they broke the plan. Raises RejectedError where that means quarantine."""
+    violation = plan.check(event_type, properties.encode()) if plan is not None else None
+    if violation is None:
+        return properties, None
+    if violation.action is PlanAction.QUARANTINE:
+        raise RejectedError(Reason.PLAN_VIOLATION, violation.path, violation.message)
+    return violation.properties.decode(), violation.message
 
 
 def _text(value: str | bool | None) -> str | None:

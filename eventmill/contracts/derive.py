@@ -6,10 +6,13 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
+from eventmill.contracts.acquisition import CLICK_IDS
 from eventmill.contracts.limits import CLOCK_TOLERANCE, MAX_FUTURE
 
 # Scheme, user, host (an IPv6 address in its brackets), port.
 _AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+://(?:[^/?#@]*+@)?(\[[^/?#\]]*+\]|[^/?#:]*+)")
+# A query without any of these need not be taken apart.
+_TAGGED = re.compile("utm_|" + "|".join(CLICK_IDS))
 UTM_NAMES = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
 
 
@@ -46,7 +49,7 @@ def hour_of(instant: datetime) -> datetime:
 class Page(NamedTuple):
     """A page's address in parts; `utm` is in the order of UTM_NAMES, None where absent.
 
-    `host` is in lower case, without port; None in a bare path.
+    `host` is in lower case, without port; None in a bare path. `click_id` is the name of an advertiser's parameter.
     """
 
     url: str
@@ -54,6 +57,7 @@ class Page(NamedTuple):
     query: str | None
     utm: tuple[str | None, ...]
     host: str | None
+    click_id: str | None
 
 
 # An address may fill a whole event; thousands of those must not fill the memory.
@@ -77,10 +81,11 @@ def _take_apart(address: str) -> Page:
     rest = url.partition("://")[2]
     path = ("/" + rest.partition("/")[2]) if rest else url
     host = host_of(address)
-    if "utm_" not in query:
-        return Page(url, path, query or None, NO_UTM, host)
+    if _TAGGED.search(query) is None:
+        return Page(url, path, query or None, NO_UTM, host, None)
     found = dict(reversed(parse_qsl(query, errors="replace")))
-    return Page(url, path, query, tuple(found.get(name) for name in UTM_NAMES), host)
+    click_id = next((name for name in CLICK_IDS if found.get(name)), None)
+    return Page(url, path, query, tuple(found.get(name) for name in UTM_NAMES), host, click_id)
 
 
 def host_of(address: str) -> str | None:

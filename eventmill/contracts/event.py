@@ -59,6 +59,8 @@ class Event(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
     country: str | None = None
     app_version: str | None = None
     sdk_version: str | None = None
+    locale: str | None = None
+    time_zone: str | None = None
     duration_ms: DurationMs | None = None
     is_bot: bool | None = None
     schema_version: str | None = None
@@ -101,6 +103,12 @@ class StoredEvent(msgspec.Struct, kw_only=True, gc=False):
     is_bot: bool
     schema_version: str
     properties: str
+    referrer_host: str | None
+    channel: str | None
+    click_id: str | None
+    locale: str | None
+    time_zone: str | None
+    plan_violation: str | None
     shifted: bool
     event_date: date
     event_hour: int

@@ -18,6 +18,8 @@ ALIASES = {
     "duration": "duration_ms",
     "metadata": "properties",
     "user_pk": "user_id",
+    "language": "locale",
+    "timezone": "time_zone",
 }
 NESTED_ALIASES = {"source": "source", "sdk_version": "sdk_version"}  # inside `_metadata`
 FIELDS = frozenset(Event.__struct_fields__)

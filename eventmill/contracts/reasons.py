@@ -22,6 +22,7 @@ class Reason(StrEnum):
     MISSING_EVENT_TYPE = "missing_event_type"
     TOO_OLD = "too_old"
     BEFORE_HISTORY_START = "before_history_start"
+    PLAN_VIOLATION = "plan_violation"
     UNPARSABLE_LINE = "unparsable_line"
     POISON_ENVELOPE = "poison_envelope"
 
@@ -48,6 +49,7 @@ RULES: dict[Reason, str] = {
     Reason.MISSING_EVENT_TYPE: "`event_type` is given, or `page_url`, which makes it a page_view.",
     Reason.TOO_OLD: "`event_time` lies within the app's `retention_days`, unless sent as history.",
     Reason.BEFORE_HISTORY_START: "History starts at the first partition (EVENTMILL_HISTORY_START).",
+    Reason.PLAN_VIOLATION: "`properties` follow the app's tracking plan, where it says that others are quarantined.",
     Reason.UNPARSABLE_LINE: "An imported line has the form of the file's format.",
     Reason.POISON_ENVELOPE: "An envelope has the form of the contract, and can be decoded.",
 }

@@ -9,7 +9,9 @@ from msgspec import inspect
 
 from eventmill import stream
 from eventmill.contracts import descriptions, limits, schema, subjects
+from eventmill.contracts.acquisition import CLICK_IDS
 from eventmill.contracts.event import SOURCES, Event
+from eventmill.contracts.filters import FilterKind
 from eventmill.contracts.parse import ALIASES, NESTED_ALIASES
 from eventmill.contracts.reasons import Reason
 from eventmill.markdown import GENERATED, code, table
@@ -33,7 +35,18 @@ _KINDS = {
 
 def page() -> str:
     """The page as Markdown."""
-    sections = [_INTRODUCTION, _fields(), _aliases(), _DERIVATIONS, _nats(), _reasons(), _limits(), _lake()]
+    sections = [
+        _INTRODUCTION,
+        _fields(),
+        _aliases(),
+        _DERIVATIONS,
+        _CHANNELS,
+        _FILTERED,
+        _nats(),
+        _reasons(),
+        _limits(),
+        _lake(),
+    ]
     return "\n\n".join(sections) + "\n"
 
 
@@ -61,6 +74,31 @@ _DERIVATIONS = f"""\
 - **Page**: the `utm_*` parameters are read from `page_url`, then its query goes to `page_query`, and its fragment goes.
 - **Duplicate**: a second event with the same app and `event_id`. The copy with the lowest place in the stream counts;
   copies in one home hour count once, however far apart they arrive."""
+
+
+_CHANNELS = f"""\
+## Channels
+
+`channel` says where a visit came from, by the rules of
+[GA4's default channel group](https://support.google.com/analytics/answer/9756891): `direct`, `organic_search`,
+`organic_social`, `organic_video`, `organic_shopping`, `paid_search`, `paid_social`, `paid_video`, `paid_shopping`,
+`paid_other`, `display`, `email`, `affiliates`, `referral`, `audio`, `sms`, `mobile_push`, `cross_network`, `unassigned`.
+
+1. `utm_source`, `utm_medium` and `utm_campaign` decide where any of them is given. A medium with `cp`, or `ppc`,
+   `retargeting` and `paid…`, is paid; a source may be a word (`google`) or a host (`www.google.com`).
+2. Without them an advertiser's parameter in `page_url` does, the first of these: {", ".join(map(code, CLICK_IDS))}.
+   `fbclid` is on every link from Facebook, so it means `organic_social`.
+3. Without that the host of `referrer` does: a search engine, social network, video site, shop or mail service that is
+   well known, else `referral`. The page's own host, with or without `www.`, is no referrer.
+4. Else the visit is `direct`. An event that has none of all these and no `page_url` has no channel."""
+
+_FILTERED = f"""\
+## Left out
+
+An app can leave internal traffic out: by the client's address (at the gateway alone, which is where addresses stay; not
+for history, whose sender is not whom it is about), by the host or the path of the page, or because the device opted out
+(`opt_out`). Such events are counted, by {", ".join(code(kind.value) for kind in FilterKind)}, and not stored. A filter comes
+before the rules for identity and age."""
 
 
 def _fields() -> str:

@@ -1,6 +1,7 @@
 """Turns an envelope into rows: events to store, and rejected ones to quarantine."""
 
 import asyncio
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -49,7 +50,8 @@ class DecodedEnvelope:
     """An envelope's rows, each numbered by its place in the envelope.
 
     Events to store are `usual`, or one of `others`: `others[i]` has row number `other_rows[i]`. `rejected[i]` has row
-    number `rejected_rows[i]` and came in `rejected_sections[i]`.
+    number `rejected_rows[i]` and came in `rejected_sections[i]`. Several messages of one event each can be one: its
+    sections are those messages then, in order, and `sequences` theirs; `sequence` is the last.
     """
 
     sequence: int
@@ -63,6 +65,22 @@ class DecodedEnvelope:
     rejected_rows: list[int] = field(default_factory=list)
     rejected_sections: list[DecodedSection] = field(default_factory=list)
     missing: int = 0
+    sequences: Sequence[int] | None = None
+
+    def beyond(self, sequence: int) -> "DecodedEnvelope | None":
+        """What of it lies after a sequence; None where nothing does."""
+        if sequence >= self.sequence:
+            return None
+        if self.sequences is None or sequence < self.sequences[0]:
+            return self
+        first = bisect_right(self.sequences, sequence)
+        usual = self.usual.where(pc.greater_equal(self.usual.spans, first))
+        return replace(
+            self,
+            sections=self.sections[first:],
+            sequences=self.sequences[first:],
+            usual=replace(usual, spans=pc.subtract(usual.spans, pa.scalar(first, pa.int32()))),
+        )
 
     @property
     def app_id(self) -> str:
@@ -218,6 +236,7 @@ def _decode_line(
         section.filtered[result.kind.value] += 1
     else:
         section.stored += 1
+        section.flagged += result.plan_violation is not None
         decoded.others.append(result)
         decoded.other_rows.append(row)
 

@@ -3,19 +3,20 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from eventmill.contracts import derive
 from eventmill.contracts.batch import UsualEvents
-from eventmill.contracts.decode import EnvelopeContext, default_source, default_version
+from eventmill.contracts.decode import EnvelopeContext, came_from, default_source, default_version
 from eventmill.contracts.event import SOURCES
 from eventmill.contracts.event_ids import new_event_id
 from eventmill.contracts.schema import EVENTS_SCHEMA, INSTANT
 
 _HOURS_PER_DAY = 24
+_CAMPAIGN = derive.UTM_NAMES[:3]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,10 @@ class _Columns:
             "is_bot": self._are_bots,
             "schema_version": lambda: self._given_or("schema_version", lambda context, _: default_version(context)),
             "properties": self._properties,
+            "referrer_host": lambda: self._of_visit(0),
+            "channel": lambda: self._of_visit(1),
+            "click_id": lambda: self._of_page(lambda page: page.click_id),
+            "plan_violation": lambda: pa.nulls(self._count, pa.string()),
             "shifted": lambda: self._joined(lambda portion: portion.events.shifted),
             "event_date": lambda: self._home_days.cast(pa.int32()).cast(pa.date32()),
             "event_hour": self._home_hours_of_day,
@@ -72,8 +77,7 @@ class _Columns:
         if name in self._derived:
             return self._derived[name]()
         if name in derive.UTM_NAMES:
-            number = derive.UTM_NAMES.index(name)
-            return _first(self._given(name), self._of_page(lambda page: page.utm[number]))
+            return self._utm(name)
         return self._given_or(name, _default_text) if name in _WITH_DEFAULTS else self._given(name)
 
     def _sent(self, name: str, kind: pa.DataType | None = None) -> pa.Array:
@@ -111,6 +115,26 @@ class _Columns:
         """For each event the number of its page, and the distinct pages."""
         encoded = self._given("page_url").dictionary_encode()
         return encoded.indices, [derive.page(address) for address in encoded.dictionary.to_pylist()]
+
+    def _utm(self, name: str) -> pa.Array:
+        number = derive.UTM_NAMES.index(name)
+        return _first(self._given(name), self._of_page(lambda page: page.utm[number]))
+
+    @cached_property
+    def _visits(self) -> tuple[pa.Array, list[tuple[str | None, str | None]]]:
+        """For each event the number of the place that its visit came from, and those places: host and channel."""
+        numbers, pages = self._pages
+        visits = _distinct(numbers, pages, lambda page: (page.host, page.click_id, page.utm))
+        referrers = self._given("referrer").dictionary_encode()
+        visits = _combined(visits, _distinct(referrers.indices, referrers.dictionary.to_pylist(), derive.host_of))
+        for name in _CAMPAIGN:
+            given = self._given(name).dictionary_encode()
+            visits = _combined(visits, _distinct(given.indices, given.dictionary.to_pylist(), lambda value: value))
+        return visits.numbers, [_came_from(*values) for values in visits.values]
+
+    def _of_visit(self, part: int) -> pa.Array:
+        numbers, places = self._visits
+        return pa.array([place[part] for place in places], pa.string()).take(numbers)
 
     def _of_page(self, part: Callable[[derive.Page], str | None]) -> pa.Array:
         numbers, pages = self._pages
@@ -170,6 +194,47 @@ _WITH_DEFAULTS = frozenset({"device_type", "os", "browser", "country", "sdk_vers
 def _default_text(context: EnvelopeContext, name: str) -> str | None:
     value = context.defaults.get(name)
     return value if isinstance(value, str) and value else None
+
+
+class _Distinct(NamedTuple):
+    """For each event the number of its values, and the values, each a tuple."""
+
+    numbers: pa.Array
+    values: list[tuple[Any, ...]]
+
+
+def _distinct(numbers: pa.Array, values: list[Any], key: Callable[[Any], Any]) -> _Distinct:
+    """One value of those with the same key stands for all of them; None for events without a number."""
+    kept: dict[Any, int] = {}
+    found: list[tuple[Any, ...]] = [(None,)]
+    number_of = []
+    for value in values:
+        # A value is never None, its key may be.
+        number = kept.setdefault((key(value),), len(found))
+        if number == len(found):
+            found.append((value,))
+        number_of.append(number)
+    if not values:
+        return _Distinct(pa.repeat(pa.scalar(0, pa.int64()), len(numbers)), found)
+    return _Distinct(pc.fill_null(pa.array(number_of, pa.int64()).take(numbers), 0), found)
+
+
+def _combined(left: _Distinct, right: _Distinct) -> _Distinct:
+    """The pairs that occur."""
+    if len(right.values) == 1:
+        return _Distinct(left.numbers, [(*values, *right.values[0]) for values in left.values])
+    size = len(right.values)
+    encoded = pc.add(pc.multiply(left.numbers, size), right.numbers).dictionary_encode()
+    pairs = [divmod(code, size) for code in encoded.dictionary.to_pylist()]
+    values = [(*left.values[first], *right.values[second]) for first, second in pairs]
+    return _Distinct(encoded.indices.cast(pa.int64()), values)
+
+
+def _came_from(page: derive.Page | None, referrer: str | None, *given: str | None) -> tuple[str | None, str | None]:
+    source, medium, campaign = (
+        own or utm for own, utm in zip(given, page.utm if page else derive.NO_UTM, strict=False)
+    )
+    return came_from(page, referrer, (source, medium, campaign))
 
 
 def _first(values: pa.Array, others: pa.Array) -> pa.Array:

@@ -66,6 +66,9 @@ pages = st.sampled_from(
         "https://shop.example/admin/users",
         "/admin/",
         "?utm_medium=cpc",
+        "https://www.google.com/search?q=x",
+        "https://www.shop.example:8443/",
+        "android-app://com.google.android.gm/",
     ]
 )
 properties = st.sampled_from(
