@@ -4,8 +4,6 @@ import asyncio
 import os
 import shutil
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -27,11 +25,11 @@ from eventmill.embedded.ports import free_ports
 from eventmill.embedded.postgres import PostgresServer
 from eventmill.lake import create_tables
 from eventmill.settings import Settings
+from tests.benchmarks.ingest.brokers import STREAM_BYTES, HastyBroker, broker_in, running
 from tests.conftest import TEST_STATE
 
 APP = "shop"
 TEMPLATE = "template_bench"
-STREAM_BYTES = 16 * 1024**3
 Answer = TypeVar("Answer")
 
 
@@ -109,8 +107,8 @@ class Room:
     def broker(self) -> Iterator[NatsServer]:
         """A new nats-server that syncs each message before it confirms."""
         with self._broker_directory() as directory:
-            broker = _broker(NatsServer, directory)
-            with _running(broker):
+            broker = broker_in(NatsServer, directory)
+            with running(broker):
                 yield broker
 
     @contextmanager
@@ -120,11 +118,11 @@ class Room:
         Filling takes no syncs and ends with a clean stop: only reading is measured on such streams.
         """
         with self._broker_directory() as directory:
-            hasty = _broker(_HastyBroker, directory)
-            with _running(hasty), self.site(hasty) as site:
+            hasty = broker_in(HastyBroker, directory)
+            with running(hasty), self.site(hasty) as site:
                 last = site.connected(fill)
-            broker = _broker(NatsServer, directory)
-            with _running(broker):
+            broker = broker_in(NatsServer, directory)
+            with running(broker):
                 yield broker, last
 
     @contextmanager
@@ -156,41 +154,6 @@ class Room:
             connection.execute(f"create database {name} template {TEMPLATE}")
             yield self.postgres.address(name)
             connection.execute(f"drop database {name} with (force)")
-
-
-class _HastyBroker(NatsServer):
-    """Confirms before it syncs, for filling streams."""
-
-    def command(self) -> list[str]:
-        """Write the configuration and give the command that serves it."""
-        command = super().command()
-        configuration = self.directory / "nats.conf"
-        text = configuration.read_text(encoding="utf-8")
-        configuration.write_text(text.replace("sync_interval: always", "sync_interval: 2m"), encoding="utf-8")
-        return command
-
-    def is_ready(self) -> bool:
-        """Whether this server is healthy."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.monitor_port}/healthz", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
-
-
-def _broker(kind: type[NatsServer], directory: Path) -> NatsServer:
-    port, monitor_port = free_ports(2)
-    return kind(directory / "nats", directory / "nats.log", port, monitor_port, 2 * STREAM_BYTES)
-
-
-@contextmanager
-def _running(broker: NatsServer) -> Iterator[None]:
-    server = broker.server()
-    server.start()
-    try:
-        yield
-    finally:
-        server.stop()
 
 
 def _clear_killed() -> None:
