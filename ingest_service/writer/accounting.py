@@ -62,12 +62,7 @@ def accounts_of(
     """
     found: dict[tuple[str, datetime], Account] = {}
     for envelope in envelopes:
-        for section in envelope.sections:
-            context = section.context
-            account = _account(found, context.app_id, context.received_at)
-            account.received += section.received
-            account.filtered.update(section.filtered)
-            account.last_received_at = max(account.last_received_at, context.received_at)
+        _receive(found, envelope)
     for app_id, hour, count in _by_hour(stored):
         _account(found, app_id, hour).stored += count
     for app_id, hour, count in _by_hour(copies):
@@ -82,8 +77,35 @@ def accounts_of(
     return sorted(found.values(), key=lambda account: (account.app_id, account.hour))
 
 
+def _receive(found: dict[tuple[str, datetime], Account], envelope: DecodedEnvelope) -> None:
+    if envelope.sequences is not None and (hour := _only_hour(envelope)) is not None:
+        # One by one, messages of one event each cost a microsecond.
+        account = _account(found, envelope.app_id, hour)
+        account.received += sum(section.received for section in envelope.sections)
+        latest = max(section.context.received_at for section in envelope.sections)
+        account.last_received_at = max(account.last_received_at, latest)
+        return
+    for section in envelope.sections:
+        context = section.context
+        account = _account(found, context.app_id, context.received_at)
+        account.received += section.received
+        account.filtered.update(section.filtered)
+        account.last_received_at = max(account.last_received_at, context.received_at)
+
+
+def _only_hour(envelope: DecodedEnvelope) -> datetime | None:
+    """The hour in which all messages of an envelope that has no filtered events arrived; None where there are more."""
+    instants = [section.context.received_at for section in envelope.sections]
+    first, last = _hour(min(instants)), _hour(max(instants))
+    return first if first == last else None
+
+
+def _hour(instant: datetime) -> datetime:
+    return instant.replace(minute=0, second=0, microsecond=0)
+
+
 def _account(found: dict[tuple[str, datetime], Account], app_id: str, instant: datetime) -> Account:
-    hour = instant.replace(minute=0, second=0, microsecond=0)
+    hour = _hour(instant)
     account = found.get((app_id, hour))
     if account is None:
         account = found[app_id, hour] = Account(app_id, hour, last_received_at=instant)

@@ -23,7 +23,6 @@ from ingest_service.writer.buffer import Buffer
 from ingest_service.writer.cleanup import delete_unfinished_entries
 from ingest_service.writer.compactor import Compactor
 from ingest_service.writer.damage import damaged_files, repair_files
-from ingest_service.writer.decoding import EnvelopeDecoder
 from ingest_service.writer.flush import Committed, LakeWriter
 from ingest_service.writer.head import TableHead
 from ingest_service.writer.health import HealthServer
@@ -32,6 +31,7 @@ from ingest_service.writer.instruments import Instruments
 from ingest_service.writer.notice import publish_notice
 from ingest_service.writer.replay import replay
 from ingest_service.writer.rules import RulesCache
+from ingest_service.writer.runs import RunDecoder
 from ingest_service.writer.service import WriterService
 from ingest_service.writer.source import OrderedSource
 from ingest_service.writer.torn_log import repair_log
@@ -128,7 +128,7 @@ def assemble(
     history_start = datetime.combine(settings.history_start, time(), UTC)
     return WriterService(
         source=OrderedSource(client, lake.sequence, verify),
-        decoder=EnvelopeDecoder(rules, attempts, history_start),
+        decoder=RunDecoder(rules, attempts, history_start),
         buffer=Buffer(lake.sequence),
         lake=lake,
         instruments=Instruments(registry),

@@ -32,6 +32,11 @@ class Batch:
     envelopes: Sequence[DecodedEnvelope]
 
     @property
+    def messages(self) -> int:
+        """Messages of the stream in the batch."""
+        return _messages(self.envelopes)
+
+    @property
     def complete_through(self) -> datetime | None:
         """Broker's time of the last message; None where there is none."""
         return self.envelopes[-1].published_at if self.envelopes else None
@@ -40,7 +45,8 @@ class Batch:
         """The part of the batch that lies after `sequence`."""
         if sequence <= self.after:
             return self
-        return Batch(sequence, self.through, [item for item in self.envelopes if item.sequence > sequence])
+        rest = (item.beyond(sequence) for item in self.envelopes)
+        return Batch(sequence, self.through, [item for item in rest if item is not None])
 
 
 class Buffer:
@@ -60,6 +66,11 @@ class Buffer:
 
     def __len__(self) -> int:
         return len(self._envelopes)
+
+    @property
+    def messages(self) -> int:
+        """Messages of the stream that were collected."""
+        return _messages(self._envelopes)
 
     def add(self, envelope: DecodedEnvelope, now: float) -> None:
         """Append the next envelope of the stream."""
@@ -102,3 +113,7 @@ class Buffer:
     def after(self) -> int:
         """Sequence that the buffer starts after."""
         return self._after
+
+
+def _messages(envelopes: Sequence[DecodedEnvelope]) -> int:
+    return sum(len(envelope.sequences or (envelope.sequence,)) for envelope in envelopes)

@@ -39,10 +39,25 @@ def events_table(envelopes: Sequence[DecodedEnvelope]) -> pa.Table:
     others = _others_table(envelopes)
     if not portions:
         return others
-    usual = usual_table(portions)
+    usual = _with_own_sequences(usual_table(portions), envelopes)
     if others.num_rows == 0:
         return usual
     return pa.concat_tables([usual, others]).sort_by([("stream_seq", "ascending"), ("row_no", "ascending")])
+
+
+def _with_own_sequences(usual: pa.Table, envelopes: Sequence[DecodedEnvelope]) -> pa.Table:
+    """Give the events of several messages that were decoded as one the sequence of their own message."""
+    if all(envelope.sequences is None for envelope in envelopes):
+        return usual
+    sequences = [
+        pa.array(envelope.sequences or [envelope.sequence] * len(envelope.sections), pa.int64()).take(
+            envelope.usual.spans
+        )
+        for envelope in envelopes
+        if len(envelope.usual)
+    ]
+    index = usual.column_names.index("stream_seq")
+    return usual.set_column(index, EVENTS_SCHEMA.field(index), pa.concat_arrays(sequences))
 
 
 def _others_table(envelopes: Sequence[DecodedEnvelope]) -> pa.Table:

@@ -201,4 +201,4 @@ def _discard(head: TableHead, files: Sequence[DataFile]) -> None:
 
 def _count(batch: Batch, accounts: Sequence[Account]) -> Counts:
     size = sum(envelope.size for envelope in batch.envelopes)
-    return Counts(accounts, len(batch.envelopes), size, sum(envelope.missing for envelope in batch.envelopes))
+    return Counts(accounts, batch.messages, size, sum(envelope.missing for envelope in batch.envelopes))

@@ -10,9 +10,9 @@ import structlog
 
 from eventmill.errors import NotReadyError
 from ingest_service.writer.buffer import Batch, Buffer
-from ingest_service.writer.decoding import EnvelopeDecoder
 from ingest_service.writer.flush import Committed, LakeWriter
 from ingest_service.writer.instruments import Instruments
+from ingest_service.writer.runs import RunDecoder, runs
 from ingest_service.writer.source import Envelope, OrderedSource
 
 log = structlog.get_logger(__name__)
@@ -30,7 +30,7 @@ class WriterService:
     """
 
     source: OrderedSource
-    decoder: EnvelopeDecoder
+    decoder: RunDecoder
     buffer: Buffer
     lake: LakeWriter
     instruments: Instruments
@@ -71,10 +71,14 @@ class WriterService:
         self._received = received = await self.source.receive(wait_seconds)
         # One instant for all: an app that none of them knows is looked for once.
         arrived_at = self.clock()
-        for number, envelope in enumerate(received, 1):
-            self.buffer.add(await self.decoder.decode(envelope, arrived_at), self.clock())
+        done = 0
+        for run in runs(received):
+            # A run ends with its last part: a batch must not end before.
+            for envelope in await self.decoder.decode_run(run, arrived_at):
+                self.buffer.add(envelope, self.clock())
+            done += len(run)
             if self.buffer.seconds_left(self.clock()) <= 0:
-                self._received = received[number:]
+                self._received = received[done:]
                 await self._hand_over()
         self._received = ()
         if self.buffer.seconds_left(self.clock()) <= 0:
@@ -127,12 +131,12 @@ class WriterService:
             await asyncio.sleep(_LAG_SECONDS)
 
     async def _measure_lag(self) -> None:
-        in_flight = len(self._in_flight.envelopes) if self._in_flight else 0
+        in_flight = self._in_flight.messages if self._in_flight else 0
         oldest = self._oldest_taken_at()
         # Known without the broker, so it goes on growing while that is away.
         if oldest is not None:
             self.instruments.lag_seconds.set(_age(oldest))
-        taken = in_flight + len(self.buffer) + len(self._received)
+        taken = in_flight + self.buffer.messages + len(self._received)
         pending = await self.source.pending()
         self.instruments.lag_messages.set(pending + taken)
         if oldest is None:

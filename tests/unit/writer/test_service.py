@@ -13,10 +13,10 @@ from prometheus_client import CollectorRegistry
 from eventmill.errors import LakeError
 from ingest_service.writer.attempts import AttemptFile
 from ingest_service.writer.buffer import Batch, Buffer, FlushLimits
-from ingest_service.writer.decoding import EnvelopeDecoder
 from ingest_service.writer.flush import Committed, Counts
 from ingest_service.writer.instruments import Instruments
 from ingest_service.writer.rules import RulesCache
+from ingest_service.writer.runs import RunDecoder
 from ingest_service.writer.service import WriterService
 from ingest_service.writer.source import Envelope
 from tests.lake_writer_bench import HISTORY_START, RECEIVED_AT, SHOP, lines
@@ -68,7 +68,7 @@ def service_of(source: Source, lake: LakeDouble, attempts: AttemptFile) -> Write
     rules = RulesCache(lambda: {"shop": SHOP})
     return WriterService(
         source=source,  # type: ignore[arg-type]
-        decoder=EnvelopeDecoder(rules, attempts, HISTORY_START),
+        decoder=RunDecoder(rules, attempts, HISTORY_START),
         buffer=Buffer(0, FlushLimits(rows=3)),
         lake=lake,  # type: ignore[arg-type]
         instruments=Instruments(CollectorRegistry()),
