@@ -6,7 +6,6 @@ on purpose: whoever tags links gets a channel without them, and what is on none 
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import NamedTuple
 
 # Parameters that advertisers add to a link, the surest sign first, and the site and medium that each one stands for.
@@ -98,22 +97,8 @@ class Acquisition(NamedTuple):
     channel: str
 
 
-_MAX_REMEMBERED = 500
-
-
 def acquisition(visit: Visit) -> Acquisition:
     """The channel of a visit. A referrer on the page's own host is none."""
-    # Long texts would fill the memory of whoever remembers them.
-    is_short = sum(len(text) for text in visit if text) <= _MAX_REMEMBERED
-    return _remembered(visit) if is_short else _acquisition(visit)
-
-
-@lru_cache(maxsize=16_384)
-def _remembered(visit: Visit) -> Acquisition:
-    return _acquisition(visit)
-
-
-def _acquisition(visit: Visit) -> Acquisition:
     host = visit.referrer_host
     if host is not None and visit.page_host is not None and _bare(host) == _bare(visit.page_host):
         host = None

@@ -4,11 +4,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from msgspec import Raw
 
 from eventmill.contracts import derive, limits, parse, unparsable
-from eventmill.contracts.acquisition import Visit, acquisition
+from eventmill.contracts.acquisition import Acquisition, Visit, acquisition
 from eventmill.contracts.event import SOURCES, Event, StoredEvent
 from eventmill.contracts.event_ids import new_event_id
 from eventmill.contracts.filters import NO_FILTERS, FilterKind, Filters
@@ -124,8 +125,8 @@ def _store(event: Event, context: DecodeContext) -> StoredEvent:
     utm = page.utm if page else derive.NO_UTM
     event_type = _event_type(event)
     properties, plan_violation = _planned(context.app.plan, event_type, _properties(event.properties))
-    source, medium, campaign = (given or own for given, own in zip(_campaign(event), utm[:3], strict=True))
-    referrer_host, channel = came_from(page, event.referrer, (source, medium, campaign))
+    campaign = event.utm_source or utm[0], event.utm_medium or utm[1], event.utm_campaign or utm[2]
+    referrer_host, channel = came_from(page, event.referrer, campaign)
     default = envelope.defaults.get
     return StoredEvent(
         app_id=envelope.app_id,
@@ -145,9 +146,9 @@ def _store(event: Event, context: DecodeContext) -> StoredEvent:
         page_query=page.query if page else None,
         page_title=event.page_title,
         referrer=event.referrer or None,
-        utm_source=source,
-        utm_medium=medium,
-        utm_campaign=campaign,
+        utm_source=campaign[0],
+        utm_medium=campaign[1],
+        utm_campaign=campaign[2],
         utm_term=event.utm_term or utm[3],
         utm_content=event.utm_content or utm[4],
         device_type=event.device_type or _text(default("device_type")),
@@ -181,10 +182,6 @@ def _filter(event: Event, page: derive.Page | None, filters: Filters) -> None:
             raise _LeftOutError(kind)
 
 
-def _campaign(event: Event) -> tuple[str | None, str | None, str | None]:
-    return event.utm_source, event.utm_medium, event.utm_campaign
-
-
 def came_from(
     page: derive.Page | None, referrer: str | None, campaign: tuple[str | None, str | None, str | None]
 ) -> tuple[str | None, str | None]:
@@ -194,9 +191,18 @@ def came_from(
     """
     if page is None and not referrer and not any(campaign):
         return None, None
-    host = derive.host_of(referrer) if referrer else None
-    visit = Visit(page.host if page else None, page.click_id if page else None, host, *campaign)
-    return acquisition(visit)
+    host, click_id = (page.host, page.click_id) if page else (None, None)
+    # Thousands of long texts must not fill the memory.
+    is_short = len(referrer or "") + len(host or "") <= _MAX_REMEMBERED
+    return (_remembered if is_short and not any(campaign) else _acquisition)(host, click_id, referrer, *campaign)
+
+
+def _acquisition(host: str | None, click_id: str | None, referrer: str | None, *campaign: str | None) -> Acquisition:
+    return acquisition(Visit(host, click_id, derive.host_of(referrer) if referrer else None, *campaign))
+
+
+_MAX_REMEMBERED = 500
+_remembered = lru_cache(maxsize=16_384)(_acquisition)
 
 
 def _planned(plan: TrackingPlan | None, event_type: str, properties: str) -> tuple[str, str | None]:

@@ -82,7 +82,8 @@ _CHANNELS = f"""\
 `channel` says where a visit came from, by the rules of
 [GA4's default channel group](https://support.google.com/analytics/answer/9756891): `direct`, `organic_search`,
 `organic_social`, `organic_video`, `organic_shopping`, `paid_search`, `paid_social`, `paid_video`, `paid_shopping`,
-`paid_other`, `display`, `email`, `affiliates`, `referral`, `audio`, `sms`, `mobile_push`, `cross_network`, `unassigned`.
+`paid_other`, `display`, `email`, `affiliates`, `referral`, `audio`, `sms`, `mobile_push`, `cross_network`,
+`unassigned`.
 
 1. `utm_source`, `utm_medium` and `utm_campaign` decide where any of them is given. A medium with `cp`, or `ppc`,
    `retargeting` and `paid…`, is paid; a source may be a word (`google`) or a host (`www.google.com`).
@@ -92,12 +93,13 @@ _CHANNELS = f"""\
    well known, else `referral`. The page's own host, with or without `www.`, is no referrer.
 4. Else the visit is `direct`. An event that has none of all these and no `page_url` has no channel."""
 
+_FILTER_KINDS = ", ".join(code(kind.value) for kind in FilterKind)
 _FILTERED = f"""\
 ## Left out
 
-An app can leave internal traffic out: by the client's address (at the gateway alone, which is where addresses stay; not
-for history, whose sender is not whom it is about), by the host or the path of the page, or because the device opted out
-(`opt_out`). Such events are counted, by {", ".join(code(kind.value) for kind in FilterKind)}, and not stored. A filter comes
+An app can leave internal traffic out: by the client's address (at the gateway alone, which is where addresses stay;
+not for history, whose sender is not whom it is about), by the host or the path of the page, or because the device opted
+out (`opt_out`). Such events are counted, by {_FILTER_KINDS}, and not stored. A filter comes
 before the rules for identity and age."""
 
 

@@ -19,20 +19,13 @@ from eventmill.contracts.decode import (
 )
 from eventmill.contracts.event import StoredEvent
 from eventmill.contracts.event_ids import new_event_id
-from eventmill.contracts.filters import FilterKind, Filters
 from eventmill.contracts.parse import ALIASES, nesting
 from eventmill.contracts.plan import plan_of
 from eventmill.contracts.reasons import RULES, Reason
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HISTORY_START = datetime(2025, 1, 1, tzinfo=UTC)
-PLAN = plan_of(
-    {
-        "purchase": (b'{"properties":{"price":{"type":"number"}}}', "quarantine"),
-        "search": (b'{"properties":{"words":{"type":"string"}}}', "flag"),
-        "login": (b'{"properties":{"method":{"type":"string"}}}', "omit"),
-    }
-)
+PLAN = plan_of({"purchase": (b'{"properties":{"price":{"type":"number"}}}', "quarantine")})
 SHOP = AppRules("shop", plan=PLAN)
 LEAST: dict[str, Any] = {"event_type": "click", "user_id": "u"}
 
@@ -51,11 +44,6 @@ def rejected(event: Any, rules: DecodeContext | None = None) -> Rejected:
     decoded = decode_event(event if isinstance(event, bytes) else msgspec.json.encode(event), rules or context())
     assert isinstance(decoded, Rejected), decoded
     return decoded
-
-
-def filtered(event: dict[str, Any], rules: DecodeContext | None = None) -> FilterKind | None:
-    decoded = decode_event(msgspec.json.encode(event), rules or context())
-    return decoded.kind if isinstance(decoded, Filtered) else None
 
 
 def test_the_least_event_gets_its_defaults() -> None:
@@ -230,71 +218,6 @@ def test_a_rejected_event_keeps_its_id_where_it_can_be_told() -> None:
     assert rejected(LEAST | {"event_id": "e", "duration_ms": -1}).event_id == "e"
     assert rejected({"event_id": "e"}).event_id == "e"
     assert rejected(b'{"event_id":"e"').event_id is None
-
-
-def test_an_event_that_keeps_to_the_plan_is_stored_as_it_is() -> None:
-    event = stored(LEAST | {"event_type": "purchase", "properties": {"price": 1}})
-    assert (event.properties, event.plan_violation) == ('{"price":1}', None)
-
-
-def test_a_flagged_event_is_kept_whole_and_says_what_it_broke() -> None:
-    event = stored(LEAST | {"event_type": "search", "properties": {"words": 5}})
-    assert event.properties == '{"words":5}'
-    assert event.plan_violation is not None
-    assert event.plan_violation.startswith("properties.words: ")
-
-
-def test_properties_that_break_the_plan_can_be_left_out() -> None:
-    event = stored(LEAST | {"event_type": "login", "properties": {"method": 5, "page": 1.50}})
-    assert event.properties == '{"page":1.5}'
-    assert event.plan_violation is not None
-
-
-@pytest.mark.parametrize(
-    ("fields", "expected"),
-    [
-        ({}, (None, None, None)),
-        ({"page_url": "/a"}, (None, "direct", None)),
-        ({"referrer": "https://www.google.de/"}, ("www.google.de", "organic_search", None)),
-        (
-            {"page_url": "https://shop.example/", "referrer": "https://www.shop.example/a"},
-            (None, "direct", None),
-        ),
-        ({"page_url": "https://shop.example/?gclid=x"}, (None, "paid_search", "gclid")),
-        ({"page_url": "/?utm_medium=email", "utm_medium": "cpc"}, (None, "paid_other", None)),
-    ],
-)
-def test_a_visits_origin_is_told(fields: dict[str, Any], expected: tuple[str | None, ...]) -> None:
-    event = stored(LEAST | fields)
-    assert (event.referrer_host, event.channel, event.click_id) == expected
-
-
-def test_a_device_that_opted_out_is_left_out_with_or_without_an_id() -> None:
-    assert filtered(LEAST | {"opt_out": True}) is FilterKind.OPT_OUT
-    assert filtered({"opt_out": True}) is FilterKind.OPT_OUT
-    assert filtered(LEAST | {"opt_out": False}) is None
-
-
-@pytest.mark.parametrize(
-    ("fields", "kind"),
-    [
-        ({"page_url": "https://Staging.shop.example:81/a?b"}, FilterKind.HOST),
-        ({"page_url": "https://shop.example/admin/users?x=1"}, FilterKind.PATH),
-        ({"page_url": "https://shop.example/", "page_path": "/admin/"}, FilterKind.PATH),
-        ({"page_path": "/admin/"}, FilterKind.PATH),
-        ({"page_url": "https://shop.example/a"}, None),
-        ({}, None),
-    ],
-)
-def test_internal_hosts_and_paths_are_left_out(fields: dict[str, Any], kind: FilterKind | None) -> None:
-    internal = AppRules("shop", filters=Filters(hosts=("staging.*",), paths=("/admin/*",)))
-    assert filtered(LEAST | fields, context(app=internal)) is kind
-
-
-def test_what_is_left_out_is_left_out_before_its_identity_and_age_are_looked_at() -> None:
-    internal = AppRules("shop", filters=Filters(hosts=("staging.*",)))
-    event = {"page_url": "https://staging.shop.example/", "timestamp": "2000-01-01T00:00:00Z"}
-    assert filtered(event, context(app=internal)) is FilterKind.HOST
 
 
 json_values = st.recursive(
