@@ -236,6 +236,7 @@ def _decode_line(
         section.filtered[result.kind.value] += 1
     else:
         section.stored += 1
+        section.flagged += result.plan_violation is not None
         decoded.others.append(result)
         decoded.other_rows.append(row)
 
