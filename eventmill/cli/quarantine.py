@@ -51,7 +51,7 @@ def list_(settings: Settings, /, limit: int, as_json: bool, **chosen: Any) -> No
     click.echo(f"{sum(counts.values()):>10,}  in all")
     if listed:
         click.echo()
-        print_rows(listed, SHOWN, as_json=False)
+        print_rows(map(_shortened, listed), SHOWN, as_json=False)
 
 
 @quarantine.command()
@@ -75,6 +75,16 @@ def show(settings: Settings, quarantine_id: str, as_json: bool) -> None:
     if done:
         click.echo()
         print_rows(done, ("replayed_at", "replayed_by", "changed", "events", "stream_seq", "outcome"), as_json=False)
+
+
+def _shortened(listed: dict[str, Any]) -> dict[str, Any]:
+    """For a table: seconds will do, and the rule is for `show` to say."""
+    replayed = listed["replayed_at"]
+    return listed | {
+        "received_at": listed["received_at"][:19],
+        "message": listed["message"].partition(" (rule: ")[0],
+        "replayed_at": None if replayed is None else f"{replayed:%Y-%m-%dT%H:%M:%S}",
+    }
 
 
 def _summary(row: QuarantinedEvent) -> dict[str, Any]:
