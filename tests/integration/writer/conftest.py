@@ -19,12 +19,12 @@ async def bench(settings: Settings) -> AsyncIterator[Bench]:
 
 @pytest.fixture
 def writer_process(settings: Settings) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Starts `python -m ingest_service.writer`, killed at the step `fault`; whatever runs in the end is killed too."""
+    """Starts `python -m ingest_service.writer`, with `changes` to its settings; whatever still runs is killed."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(*arguments: str, fault: str | None = None) -> subprocess.Popen[bytes]:
+    def start(*arguments: str, **changes: object) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "ingest_service.writer", *arguments]
-        own = settings.model_copy(update={"fault": fault})
+        own = settings.model_copy(update=changes)
         with (settings.home / "writer.log").open("ab") as log:
             process = subprocess.Popen(command, env=environment(own), stderr=log)
         started.append(process)
