@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import httpx
 
 from eventmill import __version__, stream
+from eventmill.http.tls import local_context
 from eventmill.outbox import Envelope, HttpRoute, NatsRoute, Outbox, Route, ignore_lost_connection
 from eventmill.pacing import paced
 from eventmill.settings import Settings
@@ -151,7 +152,8 @@ async def _route(settings: Settings, app_id: str, destination: Destination) -> A
         return
     host = "127.0.0.1" if settings.bind in {"0.0.0.0", "::"} else settings.bind  # noqa: S104 - compared, not bound
     async with httpx.AsyncClient(
-        base_url=f"http://{host}:{settings.ingest_port}",
+        base_url=f"{settings.http_scheme}://{host}:{settings.ingest_port}",
+        verify=local_context(settings) or True,
         headers={"authorization": f"Bearer {destination.write_key}", "user-agent": f"eventmill/{__version__}"},
         timeout=10,
     ) as http:

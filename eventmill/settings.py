@@ -110,6 +110,11 @@ class Settings(BaseSettings):
         return home.expanduser().resolve()
 
     @cached_property
+    def http_scheme(self) -> str:
+        """`https` where gateway and query service have a certificate of their own, else `http`."""
+        return "http" if self.tls_certificate is None else "https"
+
+    @cached_property
     def nats_address(self) -> str:
         """`nats://…` address that every client uses."""
         return self.nats_url or f"nats://127.0.0.1:{self.nats_port}"

@@ -72,14 +72,14 @@ async def _announce(settings: Settings, supervisor: Supervisor, names: list[str]
 
 
 def _addresses(settings: Settings) -> Text:
-    base = f"http://localhost:{settings.http_port}"
+    base = f"{settings.http_scheme}://localhost:{settings.http_port}"
     rows = {"Dashboard and API": base}
     keys = demo.keys(settings)
     if keys is not None:
         # A fragment never leaves the browser, so the key appears in no access log.
         rows["Sign-in link"] = f"{base}/#key={keys['read_key']}"
         rows["Keys of the demo app"] = str(demo.keys_file(settings))
-    rows["Send events to"] = f"http://localhost:{settings.ingest_port}/v1/events"
+    rows["Send events to"] = f"{settings.http_scheme}://localhost:{settings.ingest_port}/v1/events"
     rows["Dagster"] = f"http://localhost:{settings.dagster_port}"
     rows["Metrics' documentation"] = f"{base}/docs/metrics"
     rows["NATS"] = settings.nats_address

@@ -1,6 +1,7 @@
 """Ways to see from outside that a process is ready."""
 
 import socket
+import ssl
 import urllib.error
 import urllib.request
 
@@ -11,10 +12,10 @@ TIMEOUT_SECONDS = 3.0
 HEARTBEAT_SECONDS = 45
 
 
-def http(url: str) -> bool:
+def http(url: str, context: ssl.SSLContext | None = None) -> bool:
     """Whether a GET of `url` is answered with 200."""
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - our own address
+        with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS, context=context) as answer:  # noqa: S310 - our own address
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError, ValueError):
         return False

@@ -10,6 +10,7 @@ from eventmill.embedded import dagster_home, demo, probes
 from eventmill.embedded.nats import NatsServer
 from eventmill.embedded.postgres import PostgresServer
 from eventmill.embedded.supervised import Process
+from eventmill.http.tls import local_context
 from eventmill.settings import Settings
 
 # What a visitor needs for the first numbers; Dagster takes longer and joins when it is there.
@@ -46,13 +47,14 @@ def services(settings: Settings) -> list[Process]:
     """Gateway, writer and query service."""
     local = local_host(settings)
     ready = {
-        "gateway": f"http://{local}:{settings.ingest_port}/health/ready",
+        "gateway": f"{settings.http_scheme}://{local}:{settings.ingest_port}/health/ready",
         "writer": f"http://{local}:{settings.writer_port}/health/ready",
-        "query": f"http://{local}:{settings.http_port}/health/ready",
+        "query": f"{settings.http_scheme}://{local}:{settings.http_port}/health/ready",
     }
+    context = local_context(settings)
     modules = {"gateway": "ingest_service.gateway", "writer": "ingest_service.writer", "query": "query_service"}
     return [
-        Process(name, _python(modules[name]), after=("migrate",), is_ready=partial(probes.http, ready[name]))
+        Process(name, _python(modules[name]), after=("migrate",), is_ready=partial(probes.http, ready[name], context))
         for name in CORE
     ]
 

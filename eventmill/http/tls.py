@@ -39,3 +39,18 @@ def read_tls(settings: Settings) -> Tls | None:
             "They are PEM files, the key belongs to the certificate, and it has no password.",
         ) from None
     return Tls(certificate, key)
+
+
+def local_context(settings: Settings) -> ssl.SSLContext | None:
+    """For clients on this machine: trusts the settings' own certificate, whatever name it is for; None without TLS.
+
+    Raises SettingsError like `read_tls`.
+    """
+    tls = read_tls(settings)
+    if tls is None:
+        return None
+    context = ssl.create_default_context(cafile=str(tls.certificate))
+    # They ask for 127.0.0.1, and the certificate names the public host: nothing but this certificate is taken.
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context

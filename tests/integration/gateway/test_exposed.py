@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import ssl
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from nats.js import JetStreamContext
 
 from eventmill.control.apps import IssuedKeys
+from eventmill.http.tls import local_context
 from eventmill.settings import Settings
 from tests.gateway_calls import GOOD, StartGateway, bearer, post, stored, stored_sections, until_answers
 
@@ -89,7 +89,8 @@ def exposed(exposed_settings: Settings, tmp_path: Path) -> Iterator[Callable[[],
 
 
 def trusting_client(settings: Settings) -> httpx.Client:
-    context = ssl.create_default_context(cafile=settings.tls_certificate)
+    context = local_context(settings)
+    assert context is not None
     return httpx.Client(base_url=f"https://127.0.0.1:{settings.ingest_port}", verify=context)
 
 

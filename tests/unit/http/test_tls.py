@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from eventmill.errors import SettingsError
-from eventmill.http.tls import read_tls
+from eventmill.http.tls import local_context, read_tls
 from eventmill.settings import Settings
 
 
 def test_without_files_there_is_no_tls(tmp_path: Path) -> None:
-    assert read_tls(Settings(home=tmp_path)) is None
+    settings = Settings(home=tmp_path)
+    assert (read_tls(settings), local_context(settings), settings.http_scheme) == (None, None, "http")
 
 
 @pytest.mark.parametrize(
