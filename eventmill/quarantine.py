@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from eventmill.errors import EventmillError, LakeError
-from eventmill.lake import QUARANTINE, LakeTable, Snapshot
+from eventmill.lake import QUARANTINE, LakeTable
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ID = re.compile(r"(\d{1,18})-(\d{1,9})(?:-([0-9a-f]{1,14}))?")
@@ -136,10 +136,9 @@ class Quarantine:
     """One version of the lake's quarantine, read-only."""
 
     def __init__(self, table: LakeTable) -> None:
-        snapshot = table.snapshot()
-        self._snapshot = snapshot
+        self._snapshot = table.snapshot()
         self._files: list[dict[str, Any]] = sorted(
-            snapshot.files.to_pylist(), key=lambda file: (file["partition.received_date"], file["path"])
+            self._snapshot.files.to_pylist(), key=lambda file: (file["partition.received_date"], file["path"])
         )
 
     def counts(self, wanted: QuarantineFilter) -> Counter[str]:
@@ -194,11 +193,6 @@ class Quarantine:
                 raise LakeError(
                     f"The quarantine changed while it was read: {error}", "Give the command again."
                 ) from error
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """The version that is read."""
-        return self._snapshot
 
 
 def _schema(columns: Sequence[str]) -> pa.Schema:
