@@ -16,8 +16,9 @@ from eventmill.contracts.event import StoredEvent
 from eventmill.control import apps
 from eventmill.control.apps import IssuedKeys
 from eventmill.control.credentials import issue_key
+from eventmill.control.filters import add_filter
 from ingest_service.gateway import acceptance
-from tests.gateway_calls import GOOD, bearer, last_seq, post, stored
+from tests.gateway_calls import GOOD, bearer, last_seq, post, stored, stored_sections
 
 pytestmark = pytest.mark.integration
 
@@ -265,3 +266,19 @@ async def test_a_beacon_carries_its_key_in_the_query(gateway: httpx.AsyncClient,
 async def test_events_are_posted(gateway: httpx.AsyncClient) -> None:
     answer = await gateway.get("/v1/events")
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST, OPTIONS")
+
+
+async def test_internal_traffic_is_answered_as_filtered_and_travels_as_a_count(
+    gateway: httpx.AsyncClient, keys: IssuedKeys, jetstream: JetStreamContext, database: str
+) -> None:
+    with psycopg.connect(database) as connection:
+        add_filter(connection, "shop", "path", "/admin/*")
+    inside = {"event_type": "page_view", "user_id": "u", "page_url": "https://shop.example/admin/orders"}
+    body = (await post(gateway, keys.write_key, [inside, GOOD, GOOD | {"event_id": "e2", "opt_out": True}])).json()
+    assert [(event["status"], event["reason"]) for event in body["events"]] == [
+        ("filtered", "path"),
+        ("accepted", None),
+        ("filtered", "opt_out"),
+    ]
+    _, ((section, events),) = await stored_sections(jetstream, 1)
+    assert (len(events), dict(section.filtered)) == (1, {"path": 1, "opt_out": 1})

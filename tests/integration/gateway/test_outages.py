@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import httpx
+import psutil
 import psycopg
 import pytest
 
@@ -52,6 +53,24 @@ async def test_a_stopped_broker_means_503_until_it_is_back(
     await refused_in_time(gateway, keys.write_key)
     assert (await gateway.get("/health/ready")).status_code == 503
     await asyncio.to_thread(own_nats[1].start)
+    await until_answers(gateway, "/health/ready")
+    again = await post(gateway, keys.write_key, GOOD | {"event_id": "e2"})
+    assert again.json()["events"][0]["status"] == "accepted"
+
+
+async def test_a_broker_that_hangs_fails_concurrent_requests_in_time_and_is_used_again_afterwards(
+    start_gateway: StartGateway, shaky_settings: Settings, own_nats: tuple[NatsServer, Server], keys: IssuedKeys
+) -> None:
+    gateway = await start_gateway(shaky_settings)
+    await until_answers(gateway, "/health/ready")
+    assert (await post(gateway, keys.write_key, GOOD)).status_code == 200
+    assert own_nats[1].process is not None
+    broker = psutil.Process(own_nats[1].process.pid)
+    broker.suspend()
+    try:
+        await asyncio.gather(*(refused_in_time(gateway, keys.write_key) for _ in range(20)))
+    finally:
+        broker.resume()
     await until_answers(gateway, "/health/ready")
     again = await post(gateway, keys.write_key, GOOD | {"event_id": "e2"})
     assert again.json()["events"][0]["status"] == "accepted"
