@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from eventmill import delta_log
@@ -20,7 +21,9 @@ from ingest_service.writer.columns import events_table, parts, quarantine_table,
 from ingest_service.writer.compaction import SmallFile, list_files
 from ingest_service.writer.decoding import DecodedEnvelope
 from ingest_service.writer.head import TableHead
+from ingest_service.writer.recent_ids import IdKeys, copies_within
 from ingest_service.writer.torn_log import TornArea
+from ingest_service.writer.window import WindowLimits
 
 # A power cut can only have reached the latest commits; old files are read whenever they are used.
 TAIL_COMMITS = 100
@@ -88,10 +91,26 @@ async def repair_files(head: TableHead, paths: Sequence[str], replay: Replay) ->
             continue
         row = statistics[file.path]
         envelopes = await replay(int(row["min.stream_seq"]), int(row["max.stream_seq"]))
-        others = [other for other in active if _is_sibling(file, other) and other.path not in paths]
+        near = _arrived_near(snapshot.files, file.path)
+        others = [
+            other for other in active if other.path not in paths and (_is_sibling(file, other) or other.path in near)
+        ]
         arrived = [row[f"{end}.received_at"].isoformat() for end in ("min", "max")]
         repairs.append(_rewrite(head, file, _rows_of(table, file, envelopes, others), arrived))
     return repairs
+
+
+def _arrived_near(files: pa.Table, path: str) -> set[str]:
+    """Files that may hold copies of the events of one: those whose statistics come within the window of its own."""
+    if "max.received_at" not in files.column_names:
+        return set()
+    (own,) = files.filter(pc.equal(files["path"], path)).to_pylist()
+    window = WindowLimits().length
+    is_near = pc.and_(
+        pc.greater(files["max.received_at"], own["min.received_at"] - window),
+        pc.less(files["min.received_at"], own["max.received_at"] + window),
+    )
+    return set(files.filter(is_near)["path"].to_pylist()) - {path}
 
 
 def _is_sibling(file: SmallFile, other: SmallFile) -> bool:
@@ -104,17 +123,39 @@ def _rows_of(
     """The envelopes' rows that belong into the file: of its partition and prefix, and in no other file."""
     is_events = table.definition is EVENTS
     rows = (events_table if is_events else quarantine_table)(envelopes)
+    if is_events:
+        rows = _without_copies(table, rows, others)
     for part in parts(rows, table.definition):
         if (part.partition_values, part.prefix) == (dict(file.partition_values), file.prefix):
-            return _without(part.rows, _places(table, others))
+            return _without(part.rows, _places(table, [other for other in others if _is_sibling(file, other)]))
     return table.definition.file_columns.empty_table()
+
+
+def _without_copies(table: LakeTable, rows: pa.Table, others: Sequence[SmallFile]) -> pa.Table:
+    """The rows that the window of recent ids had let pass: no copy of another one, or of a row in another file."""
+    names = ["app_id", "event_id", "received_at", "stream_seq", "row_no"]
+    ids = rows["event_id"].combine_chunks()
+    stored = [rows.select(names).slice(0, 0)]
+    for file in others:
+        found = pq.read_table(table.directory / unquote(file.path), columns=names, partitioning=None)
+        stored.append(found.filter(pc.is_in(found["event_id"], ids)).cast(stored[0].schema))
+    elsewhere = pa.concat_tables(stored)
+    missing = _without(rows, set(_places_of(elsewhere)))
+    both = pa.concat_tables([elsewhere, missing.select(names)])
+    ordered = both.sort_by([("stream_seq", "ascending"), ("row_no", "ascending")])
+    copies = ordered.filter(pa.array(copies_within(IdKeys.of(ordered), WindowLimits().length)))
+    return _without(missing, set(_places_of(copies)))
+
+
+def _places_of(rows: pa.Table) -> Iterator[tuple[int, int]]:
+    return zip(rows["stream_seq"].to_pylist(), rows["row_no"].to_pylist(), strict=True)
 
 
 def _places(table: LakeTable, files: Sequence[SmallFile]) -> set[tuple[int, int]]:
     places: set[tuple[int, int]] = set()
     for file in files:
         rows = pq.read_table(table.directory / unquote(file.path), columns=["stream_seq", "row_no"], partitioning=None)
-        places.update(zip(rows["stream_seq"].to_pylist(), rows["row_no"].to_pylist(), strict=True))
+        places.update(_places_of(rows))
     return places
 
 

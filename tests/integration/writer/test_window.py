@@ -11,6 +11,8 @@ from eventmill.lake import EVENTS, QUARANTINE
 from ingest_service.writer.buffer import Batch
 from ingest_service.writer.compact import compact
 from ingest_service.writer.compaction import MergeLimits, list_files
+from ingest_service.writer.damage import repair_files
+from ingest_service.writer.decoding import DecodedEnvelope
 from ingest_service.writer.flush import Committed, LakeWriter
 from ingest_service.writer.window import WindowLimits
 from tests.lake_writer_bench import CURSOR, RECEIVED_AT, Lake, batch, envelope, lines
@@ -141,3 +143,20 @@ def test_the_note_accounts_for_every_event_that_arrived(lake: Lake) -> None:
         "flagged": 0,
         "last_received_at": "2026-03-01T10:30:03+00:00",
     }
+
+
+async def test_a_repaired_file_holds_no_copies_that_were_not_stored(lake: Lake) -> None:
+    writer = lake.writer()
+    batches = [batch(1, 1), Batch(1, 3, [envelope(2, [*lines(1), *lines(2)]), envelope(3, lines(2))])]
+    for one in batches:
+        writer.write(one)
+    before = lake.rows()
+    latest = lake.table().snapshot().files.sort_by([("min.stream_seq", "descending")])["path"].to_pylist()[0]
+    (lake.table().directory / latest).write_bytes(b"")
+
+    async def replay(first: int, last: int) -> list[DecodedEnvelope]:
+        return [item for one in batches for item in one.envelopes if first <= item.sequence <= last]
+
+    (repair,) = await repair_files(writer.events, [latest], replay)
+    assert repair.outcome == "repaired"
+    assert lake.rows().equals(before)
