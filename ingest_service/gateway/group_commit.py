@@ -3,9 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
@@ -13,17 +11,11 @@ from prometheus_client import CollectorRegistry
 from eventmill import faults, telemetry
 from eventmill.contracts import metrics
 from eventmill.contracts.envelope import Section, encode_headers, encode_lines, section_bytes
-from eventmill.contracts.limits import MAX_HEADER_BYTES, MAX_REQUEST_EVENTS
 from eventmill.errors import EventmillError
-from eventmill.stream import MAX_MESSAGE_BYTES, PublishError
+from eventmill.stream import PublishError
+from ingest_service.gateway.group_queue import MAX_BODY_BYTES, Part, Queue
 from ingest_service.gateway.intake import Envelope
 
-# Envelopes of one app under way at once. A second one only where it is full or shared by so many requests: large
-# requests do not queue up, and a broker that answers slowly is not waited for with the hands in the lap.
-MAX_UNDER_WAY = 4
-WORTHWHILE_REQUESTS = 16
-# What the broker's limit leaves for the events; the broker adds a subject and a reply address to the headers.
-MAX_BODY_BYTES = MAX_MESSAGE_BYTES - MAX_HEADER_BYTES - 4_096
 # Publishing costs as much as two requests of one event do, so under load envelopes of an app keep this distance.
 PACE_SECONDS = 0.003
 # A line that cannot stand as it is travels in base64.
@@ -35,72 +27,6 @@ class Publisher(Protocol):
 
     async def publish(self, app_id: str, body: bytes, headers: dict[str, str], deadline: float, /) -> None:
         """Return once the message is durable; raise EventmillError where that is not known by `deadline`."""
-
-
-@dataclass(slots=True, eq=False)
-class _Part:
-    """What one request has for an app; `settled` holds None, or why the broker did not confirm."""
-
-    section: Section
-    body: bytes
-    header_bytes: int
-    deadline: float
-    settled: asyncio.Future[EventmillError | None]
-
-
-@dataclass(slots=True, eq=False)
-class _Queue:
-    """The parts of one app that wait for an envelope."""
-
-    app_id: str
-    parts: deque[_Part] = field(default_factory=deque)
-    under_way: int = 0
-    # Loop time before which no envelope sets out unless it is full.
-    paced_until: float = 0.0
-    is_timed: bool = False
-    events: int = 0
-    body_bytes: int = 0
-    header_bytes: int = 0
-
-    def add(self, part: _Part) -> None:
-        self.parts.append(part)
-        self._weigh(part, 1)
-
-    def _weigh(self, part: _Part, sign: int) -> None:
-        self.events += sign * (part.section.events or 0)
-        self.body_bytes += sign * (len(part.body) + 1)
-        self.header_bytes += sign * part.header_bytes
-
-    def is_full(self) -> bool:
-        """Whether more waits than one envelope can take."""
-        return not _fits(self.events, self.body_bytes, self.header_bytes)
-
-    def may_set_out(self) -> bool:
-        """Whether an envelope beside those under way is worth its while."""
-        if not self.parts or self.under_way >= MAX_UNDER_WAY:
-            return False
-        return not self.under_way or len(self.parts) >= WORTHWHILE_REQUESTS or self.is_full()
-
-    def take(self) -> list[_Part]:
-        """The next envelope's parts; those whose request has given up are left out."""
-        taken: list[_Part] = []
-        events = body_bytes = header_bytes = 0
-        while self.parts:
-            part = self.parts[0]
-            if not part.settled.done():
-                events += part.section.events or 0
-                body_bytes += len(part.body) + 1
-                header_bytes += part.header_bytes
-                if taken and not _fits(events, body_bytes, header_bytes):
-                    break
-                taken.append(part)
-            self.parts.popleft()
-            self._weigh(part, -1)
-        return taken
-
-
-def _fits(events: int, body_bytes: int, header_bytes: int) -> bool:
-    return events <= MAX_REQUEST_EVENTS and body_bytes <= MAX_BODY_BYTES and header_bytes <= MAX_HEADER_BYTES
 
 
 class GroupCommit:
@@ -118,7 +44,7 @@ class GroupCommit:
         pace_seconds: float = PACE_SECONDS,
     ) -> None:
         self._publisher, self._reach, self._pace_seconds = publisher, reach, pace_seconds
-        self._queues: dict[str, _Queue] = {}
+        self._queues: dict[str, Queue] = {}
         self._flights: set[asyncio.Task[None]] = set()
         self._requests = telemetry.histogram(metrics.GATEWAY_GROUP_REQUESTS, registry)
         self._events = telemetry.histogram(metrics.GATEWAY_GROUP_EVENTS, registry)
@@ -142,19 +68,19 @@ class GroupCommit:
             if failure is not None:
                 raise failure.with_traceback(None)
 
-    def _enqueue(self, envelope: Envelope, lines: list[bytes], deadline: float, number: int) -> _Part:
+    def _enqueue(self, envelope: Envelope, lines: list[bytes], deadline: float, number: int) -> Part:
         """The part of a chunk of the envelope's lines; the first one carries the counts of what was left out."""
         section = Section(envelope.context, len(lines), {} if number else envelope.filtered)
         settled = asyncio.get_running_loop().create_future()
-        part = _Part(section, encode_lines(lines), section_bytes(section), deadline, settled)
+        part = Part(section, encode_lines(lines), section_bytes(section), deadline, settled)
         queue = self._queues.get(envelope.context.app_id)
         if queue is None:
-            queue = self._queues[envelope.context.app_id] = _Queue(envelope.context.app_id)
+            queue = self._queues[envelope.context.app_id] = Queue(envelope.context.app_id)
         queue.add(part)
         self._set_out(queue)
         return part
 
-    def _set_out(self, queue: _Queue) -> None:
+    def _set_out(self, queue: Queue) -> None:
         loop = asyncio.get_running_loop()
         if not queue.may_set_out():
             return
@@ -169,11 +95,11 @@ class GroupCommit:
         self._flights.add(flight)
         flight.add_done_callback(self._flights.discard)
 
-    def _set_out_timed(self, queue: _Queue) -> None:
+    def _set_out_timed(self, queue: Queue) -> None:
         queue.is_timed, queue.paced_until = False, 0.0
         self._set_out(queue)
 
-    async def _fly(self, queue: _Queue) -> None:
+    async def _fly(self, queue: Queue) -> None:
         parts = queue.take()
         # A client that sends one after the other never waits; where several send at once, so will the next ones.
         queue.paced_until = asyncio.get_running_loop().time() + self._pace_seconds if len(parts) > 1 else 0.0
@@ -187,7 +113,7 @@ class GroupCommit:
                     part.settled.set_result(failure)
             self._set_out(queue)
 
-    async def _publish(self, app_id: str, parts: Sequence[_Part]) -> EventmillError | None:
+    async def _publish(self, app_id: str, parts: Sequence[Part]) -> EventmillError | None:
         self._requests.observe(len(parts))
         self._events.observe(sum(part.section.events or 0 for part in parts))
         # Parts of filtered events alone have no line.
@@ -202,7 +128,7 @@ class GroupCommit:
         return None
 
 
-def _expire(parts: Sequence[_Part]) -> None:
+def _expire(parts: Sequence[Part]) -> None:
     for part in parts:
         if not part.settled.done():
             part.settled.set_result(PublishError("The broker did not confirm the events in time.", "Send them again."))
