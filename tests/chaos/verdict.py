@@ -1,0 +1,124 @@
+"""Compares what the oracle was told with what the lake holds, read by another Delta reader than our own."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from eventmill import stream
+from eventmill.lake import EVENTS, LakeTable, lake_directory, transaction_id
+from eventmill.settings import Settings
+from tests.chaos.plant import Plant
+
+# In a process of its own: delta-rs and Arrow keep memory, and a test of 200 cycles would carry it along.
+READ_LAKE = """
+import json, sys
+from deltalake import DeltaTable
+found = {}
+for name in ("events", "quarantine"):
+    rows = DeltaTable(f"{sys.argv[1]}/{name}").to_pyarrow_table(columns=["event_id"])
+    found[name] = rows["event_id"].to_pylist()
+print(json.dumps(found))
+"""
+
+
+@dataclass(slots=True)
+class Verdict:
+    """Judges a plant by an oracle's ledgers."""
+
+    plant: Plant
+    oracle: "subprocess.Popen[bytes]"
+    ledgers: Path
+    acknowledged_before: int = field(default=0)
+
+    def acknowledged(self) -> dict[str, str]:
+        """Status by id of everything that was answered with 200."""
+        return dict(line.split() for line in self._lines("acknowledged"))
+
+    def attempted(self) -> set[str]:
+        """Ids of everything that may have reached the gateway."""
+        return set(self._lines("attempted"))
+
+    def _lines(self, name: str) -> list[str]:
+        path = self.ledgers / name
+        # The last line may be half-written at this very moment.
+        return path.read_text().rpartition("\n")[0].split("\n") if path.exists() and path.stat().st_size else []
+
+    def await_traffic(self, events: int = 50) -> None:
+        """Return once this many more events were acknowledged: the system works again, without a hand."""
+        goal = len(self.acknowledged()) + events
+        self.plant.until(lambda: len(self.acknowledged()) >= goal, "the gateway acknowledges nothing any more")
+        assert self.oracle.poll() is None, "the oracle met an answer that it did not expect"
+
+    def judge(self) -> None:
+        """acknowledged ⊆ stored ∪ quarantined ⊆ attempted; ids unique; every commit's accounts balance."""
+        acknowledged = self.acknowledged()
+        self._await_writer()
+        lake = self._read_lake()
+        stored, quarantined = Counter(lake["events"]), set(lake["quarantine"])
+        attempted = self.attempted()
+        lost = [name for name in acknowledged if name not in stored and name not in quarantined]
+        assert not lost, f"{len(lost)} acknowledged events are lost: {lost[:5]}"
+        invented = (stored.keys() | quarantined) - attempted
+        assert not invented, f"{len(invented)} events were never sent: {sorted(invented)[:5]}"
+        doubled = [name for name, copies in stored.items() if copies > 1]
+        assert not doubled, f"{len(doubled)} events are stored twice: {doubled[:5]}"
+        misplaced = [name for name, status in acknowledged.items() if status == "quarantined" and name in stored]
+        assert not misplaced, f"{len(misplaced)} events were called quarantined and are stored: {misplaced[:5]}"
+        assert_balanced(self.plant.settings, sum(stored.values()), len(lake["quarantine"]))
+
+    def _await_writer(self) -> None:
+        name, last = asyncio.run(_stream_end(self.plant.settings))
+        table = LakeTable(lake_directory(self.plant.settings), EVENTS)
+        self.plant.until(
+            lambda: (table.transaction_version(name) or 0) >= last,
+            f"the writer did not reach sequence {last}: {self.plant.log('writer')}",
+        )
+
+    def _read_lake(self) -> dict[str, list[str]]:
+        command = [sys.executable, "-c", READ_LAKE, str(lake_directory(self.plant.settings))]
+        read = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert read.returncode == 0, read.stderr
+        return json.loads(read.stdout)
+
+
+async def _stream_end(settings: Settings) -> tuple[str, int]:
+    client = await stream.connect(settings, "chaos")
+    try:
+        identity = await stream.identify_stream(client.jetstream())
+    finally:
+        await client.close()
+    return transaction_id(identity.created_at), identity.last_seq
+
+
+def assert_balanced(settings: Settings, stored: int, quarantined: int) -> None:
+    """Each account of each commit balances, and together they hold at least what the tables hold.
+
+    The oracle goes on sending, so the notes may be ahead of the rows that were read.
+    """
+    totals: Counter[str] = Counter()
+    for account in accounts(settings):
+        rejected, filtered = sum(account["quarantined"].values()), sum(account["filtered"].values())
+        assert account["received"] == account["stored"] + account["window_duplicate"] + rejected + filtered, account
+        totals.update(stored=account["stored"], quarantined=rejected)
+    assert totals["stored"] >= stored, (totals, stored)
+    assert totals["quarantined"] >= quarantined, (totals, quarantined)
+
+
+def accounts(settings: Settings) -> list[dict[str, Any]]:
+    """The accounts in the commit notes of `events`, straight from its log."""
+    log = lake_directory(settings) / EVENTS.name / "_delta_log"
+    found: list[dict[str, Any]] = []
+    for path in sorted(log.glob("*.json")):
+        for line in path.read_text().splitlines():
+            note = json.loads(line).get("commitInfo", {})
+            found += _decoded(note.get("accounting", []))
+    return found
+
+
+def _decoded(value: Any) -> list[dict[str, Any]]:
+    return json.loads(value) if isinstance(value, str) else value
