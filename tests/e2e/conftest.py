@@ -8,11 +8,16 @@ import pytest
 
 from tests.installation import Installation
 
+# Short, so that a test can wait until it is over; what counts must not depend on it.
+WINDOW_SECONDS = 3
+
 
 @pytest.fixture(scope="session")
 def mill(new_directory: Callable[[], Path]) -> Iterator[Installation]:
     """`eventmill up` without the demo flow, with partitions from 2015 on."""
-    installation = Installation(new_directory(), demo=False, history_start=date(2015, 5, 1))
+    installation = Installation(
+        new_directory(), demo=False, history_start=date(2015, 5, 1), duplicate_window_seconds=WINDOW_SECONDS
+    )
     try:
         installation.start()
         yield installation

@@ -34,7 +34,7 @@ def test_status_of_a_home_that_nobody_runs(tmp_path: Path) -> None:
     answer = eventmill(tmp_path, "status", "--json")
     assert answer.exit_code == 1
     content = json.loads(answer.output)
-    assert content == {"running": False, "supervisor_pid": None, "home": str(tmp_path), "processes": []}
+    assert content == {"running": False, "supervisor_pid": None, "home": str(tmp_path), "processes": [], "today": None}
 
 
 def test_down_of_a_home_that_nobody_runs(tmp_path: Path) -> None:
