@@ -1,13 +1,14 @@
 """The JetStream stream of envelopes: connect, create, publish. No business rules."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import nats.errors
+import structlog
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext, api
@@ -16,6 +17,10 @@ from nats.js import errors as js_errors
 from eventmill.contracts import subjects
 from eventmill.errors import EventmillError, NotReadyError, VersionError
 from eventmill.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+ErrorCallback = Callable[[Exception], Awaitable[None]]
 
 CONFIG_VERSION = 1
 _CONFIG_KEY = "eventmill.config"
@@ -89,17 +94,22 @@ class StreamClient(Client):
 
 
 async def connect(settings: Settings, name: str, **options: Any) -> StreamClient:
-    """Connect and keep reconnecting for ever. Raises NotReadyError where the broker does not answer at first."""
-    client = StreamClient()
+    """Connect, and from then on keep reconnecting for ever.
+
+    Raises NotReadyError where the broker cannot be reached at first, or refuses the key.
+    """
+    client, errors = StreamClient(), _Errors(options.pop("error_cb", None))
     arguments: dict[str, Any] = {
         "name": name,
         "connect_timeout": 2,
         "reconnect_time_wait": 0.25,
-        "max_reconnect_attempts": -1,
+        # nats-py counts the first connection's attempts too: with -1 it would never say that there is no broker.
+        "max_reconnect_attempts": 1,
         # The default (2 × 120 s) would not notice a frozen broker for minutes.
         "ping_interval": 5,
         "max_outstanding_pings": 2,
         "allow_reconnect": True,
+        "error_cb": errors.note,
     }
     if settings.nats_services_seed_file is not None:
         arguments["nkeys_seed"] = str(settings.nats_services_seed_file)
@@ -107,11 +117,36 @@ async def connect(settings: Settings, name: str, **options: Any) -> StreamClient
         await client.connect(settings.nats_address, **(arguments | options))
     except (OSError, nats.errors.Error, TimeoutError) as error:
         await client.close()  # one that was refused still holds its socket
-        raise NotReadyError(
-            f"NATS does not answer: {error or type(error).__name__}",
-            "Is it running? `eventmill status` tells; EVENTMILL_NATS_URL names an external one.",
-        ) from error
+        raise _not_ready(errors.first or error) from error
+    client.options["max_reconnect_attempts"] = -1
+    errors.is_connected = True
     return client
+
+
+class _Errors:
+    """What nats-py reports: noted until the first connection stands, then passed on, or logged without a traceback."""
+
+    def __init__(self, pass_on: ErrorCallback | None) -> None:
+        self._pass_on = pass_on
+        self.is_connected = False
+        self.first: Exception | None = None
+
+    async def note(self, error: Exception) -> None:
+        if not self.is_connected:
+            self.first = self.first or error
+        elif self._pass_on is not None:
+            await self._pass_on(error)
+        else:
+            log.warning("connection to the broker", error=str(error) or type(error).__name__)
+
+
+def _not_ready(error: Exception) -> NotReadyError:
+    reason = str(error) or type(error).__name__
+    if "authorization" in reason.lower():
+        hint = "EVENTMILL_NATS_SEED_FILE names the key of an external broker; docs/nats.md explains it."
+        return NotReadyError(f"NATS refuses the key: {reason}", hint)
+    hint = "Is it running? `eventmill status` tells; EVENTMILL_NATS_URL names an external one."
+    return NotReadyError(f"NATS does not answer: {reason}", hint)
 
 
 def stream_config(settings: Settings) -> api.StreamConfig:

@@ -86,7 +86,6 @@ async def _replay(settings: Settings, replayer: Replayer, rows: Rows) -> ReplayR
         settings,
         "eventmill quarantine replay",
         allow_reconnect=False,
-        max_reconnect_attempts=1,  # of the first connection too
         error_cb=ignore_lost_connection,
     )
     try:

@@ -1,6 +1,7 @@
 """Puts the writer together from the settings, and takes it down again."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
@@ -22,13 +23,15 @@ from ingest_service.writer.attempts import AttemptFile
 from ingest_service.writer.buffer import Buffer
 from ingest_service.writer.cleanup import delete_unfinished_entries
 from ingest_service.writer.compactor import Compactor
-from ingest_service.writer.damage import damaged_files, repair_files
+from ingest_service.writer.damage import damaged_files
 from ingest_service.writer.flush import Committed, LakeWriter
 from ingest_service.writer.head import TableHead
 from ingest_service.writer.health import HealthServer
 from ingest_service.writer.identity import UnknownStreamError, accept_stream, verify_identity
 from ingest_service.writer.instruments import Instruments
 from ingest_service.writer.notice import publish_notice
+from ingest_service.writer.rejections import restore_rejections
+from ingest_service.writer.repair import repair_files
 from ingest_service.writer.replay import replay
 from ingest_service.writer.rules import RulesCache
 from ingest_service.writer.runs import RunDecoder
@@ -41,6 +44,7 @@ log = structlog.get_logger(__name__)
 
 # Stopping waits for the batch in flight this long; what is not written by then is read from the stream again.
 STOP_SECONDS = 8.0
+RECONNECT_SECONDS = 0.5
 
 
 async def run(settings: Settings) -> None:
@@ -48,11 +52,27 @@ async def run(settings: Settings) -> None:
     stopping = asyncio.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stopping.set)
-    client = await connect(settings, "writer")
+    client = await _connect(settings, stopping)
+    if client is None:
+        return
     try:
         await _run(settings, client, stopping)
     finally:
         await client.close()
+
+
+async def _connect(settings: Settings, stopping: asyncio.Event) -> StreamClient | None:
+    """Wait for the broker as long as it takes; None where the writer is told to stop before."""
+    trouble = ""
+    while not stopping.is_set():
+        try:
+            return await connect(settings, "writer")
+        except NotReadyError as error:
+            if trouble != (trouble := error.message):
+                log.warning("broker not ready", error=trouble)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), RECONNECT_SECONDS)
+    return None
 
 
 async def _run(settings: Settings, client: StreamClient, stopping: asyncio.Event) -> None:
@@ -85,13 +105,14 @@ async def _run(settings: Settings, client: StreamClient, stopping: asyncio.Event
 async def work(client: StreamClient, rules: RulesCache, service: WriterService) -> None:
     """Mend what is damaged at the end of the lake, then write until the service is told to stop."""
     await rules.wait_until_loaded()
-    for head in (service.lake.quarantine, service.lake.events):
+    again = partial(replay, client, service.decoder, service.source.verify)
+    events, quarantine = service.lake.events, service.lake.quarantine
+    for head, other in ((quarantine, events), (events, quarantine)):
         damaged = await asyncio.to_thread(damaged_files, head)
-        if not damaged:
-            continue
-        again = partial(replay, client, service.decoder, service.source.verify)
-        for repair in await repair_files(head, damaged, again):
-            service.instruments.damaged_files.labels(repair.outcome).inc()
+        if damaged:
+            for repair in await repair_files(head, other, damaged, again):
+                service.instruments.damaged_files.labels(repair.outcome).inc()
+    await restore_rejections(service.lake, again)
     await service.run()
 
 
