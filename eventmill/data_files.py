@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from eventmill import faults
-from eventmill.delta_log import DataFile, make_directories, sync_directory, sync_file
+from eventmill.delta_log import DataFile, file_checksum, make_directories, sync_directory, sync_file
 
 
 def write_data_file(
@@ -26,7 +26,8 @@ def write_data_file(
 ) -> DataFile:
     """Write `rows` (without partition columns) as one fsynced file below `table` and describe it.
 
-    The file carries page checksums: a flipped bit is an error when read with verification, not a wrong number.
+    The file carries page checksums: a flipped bit is an error when read with verification, not a wrong number. What
+    pages do not cover, Parquet's footer, the checksum of the whole file does.
     Raises OSError where the disk is full; the file then belongs to no commit and a later clean-up removes it.
     """
     folder = "/".join(f"{name}={value}" for name, value in partition_values.items())
@@ -47,6 +48,7 @@ def write_data_file(
         partition_values=dict(partition_values),
         modified_ms=time.time_ns() // 1_000_000,
         stats=encode_statistics(rows, statistics),
+        checksum=file_checksum(path),
     )
 
 

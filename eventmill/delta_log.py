@@ -4,13 +4,18 @@ delta-rs makes a log entry visible before it is durable and never calls fsync on
 must survive a power cut, so this module writes log entries itself: the entry is fsynced under a name of its own, then
 linked to its version's name. The link fails where that version exists: the conditional put that Delta's protocol asks
 for. An entry is therefore never visible before it is whole, and two writers can never both own a version.
+
+A disk may also flip a bit: entries carry a checksum of themselves, and name that of each data file in its tags. Other
+programs' entries have neither, and are taken as they are.
 See docs/decisions/0007 and https://github.com/delta-io/delta/blob/master/PROTOCOL.md.
 """
 
 import json
 import os
+import re
 import time
 import uuid
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +25,15 @@ from eventmill import __version__, faults
 from eventmill.errors import EventmillError, LakeError
 
 LOG_DIRECTORY = "_delta_log"
+CHECKSUM_TAG = "crc32"
+
+# A CRC finds every single flipped bit and costs a quarter of a millisecond per MB. Two marks say that an entry has one:
+# a bit that is flipped in either leaves the other.
+_ENGINE_MARK = b" crc32"
+_CHECKSUM = re.compile(rb'^\{"commitInfo":\{"checksum":"([0-9a-f]{8})"')
+_NO_CHECKSUM = "00000000"
+_CHECKSUM_AT = len('{"commitInfo":{"checksum":"')
+_BLOCK_BYTES = 1024 * 1024
 
 
 class CommitConflictError(EventmillError):
@@ -28,13 +42,17 @@ class CommitConflictError(EventmillError):
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """A Parquet file of a table. `path` is relative to the table, `modified_ms` in Unix milliseconds."""
+    """A Parquet file of a table. `path` is relative to the table, `modified_ms` in Unix milliseconds.
+
+    `checksum` is that of the whole file, as `file_checksum` says; empty where it is not known.
+    """
 
     path: str
     size: int
     partition_values: Mapping[str, str]
     modified_ms: int
     stats: str
+    checksum: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +105,44 @@ def append(table: Path, version: int, commit: Commit, reach: faults.Reach = faul
 
 
 def read(table: Path, version: int) -> list[dict[str, Any]]:
-    """Actions of a log entry. Raises FileNotFoundError where it is not there, LakeError where it is not whole."""
-    text = log_path(table, version).read_text(encoding="utf-8")
+    """Actions of a log entry.
+
+    Raises FileNotFoundError where it is not there, LakeError where it is not whole or not what was written.
+    """
+    content = log_path(table, version).read_bytes()
+    if not _is_as_written(content):
+        raise LakeError(f"Log entry {version} of {table.name} is not what was written: its checksum differs.")
     try:
-        actions = [json.loads(line) for line in text.splitlines() if line]
+        actions = [json.loads(line) for line in content.split(b"\n") if line]
     except ValueError:
         actions = []
     if not actions:
         raise LakeError(f"Log entry {version} of {table.name} is empty or cut off.")
     return actions
+
+
+def _is_as_written(content: bytes) -> bool:
+    """Whether an entry has the checksum that it names; true for one that names none."""
+    found = _CHECKSUM.match(content)
+    if found is None:
+        return _is_foreign(content)
+    place = found.start(1)
+    unsigned = content[:place] + _NO_CHECKSUM.encode() + content[place + len(_NO_CHECKSUM) :]
+    return int(found[1], 16) == zlib.crc32(unsigned)
+
+
+def _is_foreign(content: bytes) -> bool:
+    info = content.partition(b"\n")[0]
+    return not re.search(rb'"engineInfo":"eventmill/[^"]*' + _ENGINE_MARK, info)
+
+
+def file_checksum(path: Path) -> str:
+    """CRC-32 of a file's bytes in hexadecimal digits. Raises OSError where it cannot be read."""
+    checksum = 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            checksum = zlib.crc32(block, checksum)
+    return f"{checksum:08x}"
 
 
 def write_durably(path: Path, content: bytes) -> None:
@@ -132,10 +179,12 @@ def make_directories(directory: Path, root: Path) -> None:
 def _encode(commit: Commit) -> bytes:
     now = time.time_ns() // 1_000_000
     info: dict[str, Any] = {
+        # First, where `_CHECKSUM` looks for it.
+        "checksum": _NO_CHECKSUM,
         "timestamp": now,
         "operation": "WRITE" if commit.is_data_change else "OPTIMIZE",
         "operationParameters": {"mode": "Append"} if commit.is_data_change else {},
-        "engineInfo": f"eventmill/{__version__}",
+        "engineInfo": f"eventmill/{__version__}{_ENGINE_MARK.decode()}",
         **commit.metadata,
     }
     actions: list[dict[str, Any]] = [{"commitInfo": info}]
@@ -146,11 +195,12 @@ def _encode(commit: Commit) -> bytes:
         actions.append({"txn": txn})
     actions += [{"remove": _remove(file, now, is_data_change=commit.is_data_change)} for file in commit.removes]
     actions += [{"add": _add(file, is_data_change=commit.is_data_change)} for file in commit.adds]
-    return b"\n".join(json.dumps(action, separators=(",", ":")).encode() for action in actions) + b"\n"
+    content = b"\n".join(json.dumps(action, separators=(",", ":")).encode() for action in actions) + b"\n"
+    return content[:_CHECKSUM_AT] + b"%08x" % zlib.crc32(content) + content[_CHECKSUM_AT + len(_NO_CHECKSUM) :]
 
 
 def _add(file: DataFile, *, is_data_change: bool) -> dict[str, Any]:
-    return {
+    action = {
         "path": file.path,
         "partitionValues": dict(file.partition_values),
         "size": file.size,
@@ -158,6 +208,7 @@ def _add(file: DataFile, *, is_data_change: bool) -> dict[str, Any]:
         "dataChange": is_data_change,
         "stats": file.stats,
     }
+    return action | {"tags": {CHECKSUM_TAG: file.checksum}} if file.checksum else action
 
 
 def _remove(file: DataFile, now: int, *, is_data_change: bool) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from ingest_service.writer.accounting import Account, accounts_of
 from ingest_service.writer.buffer import Batch
 from ingest_service.writer.columns import events_table, parts, quarantine_table, touched_hours
 from ingest_service.writer.head import TableHead
-from ingest_service.writer.settled import settled_rows, without_places
+from ingest_service.writer.places import COPIES, encode_copies, places_of, without_places
+from ingest_service.writer.settled import settled_rows
 from ingest_service.writer.window import DuplicateWindow, Screened, WindowLimits
 
 log = structlog.get_logger(__name__)
@@ -120,13 +121,18 @@ class LakeWriter:
             except FencedError as error:
                 log.warning("another writer is at work", reason=error.message, sequence=self.sequence)
 
+    def restore_rejected(self, rows: pa.Table, through: int) -> None:
+        """Commit rows to `quarantine` that it had lost, of sequences up to `through`. Raises FencedError."""
+        self._append(self.quarantine, rows, through, {})
+
     def _commit(self, batch: Batch, started_at: float) -> Committed:
         rows, rejected = events_table(batch.envelopes), quarantine_table(batch.envelopes)
         quarantined = self.quarantine.transactions.get(self.transaction_id, 0)
         settled = rejected.slice(0, 0)
         if quarantined > self.sequence:
             settled = settled_rows(self.quarantine, self.transaction_id, self.sequence, batch.through)
-            rows, rejected = without_places(rows, settled), without_places(rejected, settled)
+            places = set(places_of(settled))
+            rows, rejected = without_places(rows, places), without_places(rejected, places)
         self.reach("after_decode")
         # Without rejected events there is nothing to say: all of them up to the table's own cursor are in it.
         if rejected.num_rows:
@@ -146,6 +152,7 @@ class LakeWriter:
         touched = touched_hours(screened.stored)
         note = encode_note(touched, batch.complete_through) | {
             "accounting": [account.encode() for account in counts.accounts],
+            COPIES: encode_copies(screened.copies),
             "envelopes": counts.envelopes,
             "missing": counts.missing,
             "through": batch.through,

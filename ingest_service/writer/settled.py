@@ -4,7 +4,6 @@ Their fate is decided. Decoding them again may come to another result (an app wa
 neither double nor lose them.
 """
 
-from collections.abc import Iterator
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -25,16 +24,6 @@ def settled_rows(quarantine: TableHead, transaction_id: str, after: int, through
         dated = rows.append_column("received_date", rows["received_at"].cast(pa.date32()))
         found.append(dated.filter(beyond).select(definition.columns.names).cast(definition.columns))
     return pa.concat_tables(found)
-
-
-def without_places(rows: pa.Table, others: pa.Table) -> pa.Table:
-    """The rows whose place in the stream (`stream_seq`, `row_no`) no row of `others` has."""
-    places = set(_places(others))
-    return rows.filter(pa.array([place not in places for place in _places(rows)], pa.bool_()))
-
-
-def _places(rows: pa.Table) -> Iterator[tuple[int, int]]:
-    return zip(rows["stream_seq"].to_pylist(), rows["row_no"].to_pylist(), strict=True)
 
 
 def _files_beyond(quarantine: TableHead, transaction_id: str, after: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -13,8 +14,13 @@ from eventmill.errors import LakeError
 from eventmill.lake import EVENTS, QUARANTINE, lake_directory
 from ingest_service.writer.compact import write_checkpoint
 from ingest_service.writer.compaction import list_files, merge
+from ingest_service.writer.damage import damaged_files
+from ingest_service.writer.decoding import DecodedEnvelope, decode_envelope
+from ingest_service.writer.flush import LakeWriter
+from ingest_service.writer.repair import repair_files
+from ingest_service.writer.source import Envelope
 from ingest_service.writer.torn_log import repair_log
-from tests.lake_writer_bench import Lake, batch
+from tests.lake_writer_bench import HISTORY_START, SHOP, Lake, batch
 from tests.writer_bench import Bench, event, running
 
 pytestmark = pytest.mark.integration
@@ -51,7 +57,17 @@ def test_an_intact_log_is_left_alone(lake: Lake) -> None:
     assert not (lake.directory / "_torn").exists()
 
 
-@pytest.mark.parametrize("damage", [cut_in_half, lambda path: path.write_bytes(b"")], ids=["half", "empty"])
+def flip_in_the_middle(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [cut_in_half, empty, flip_in_the_middle])
 def test_a_torn_tail_is_moved_aside_and_written_again(lake: Lake, damage: Callable[[Path], None]) -> None:
     damage(entry(lake, 3))
     damage(entry(lake, 4))
@@ -99,6 +115,86 @@ async def test_a_flipped_bit_is_found_and_the_file_written_again_from_the_stream
     after = bench.rows()
     assert after.filter([name != "e32" for name in after["event_id"].to_pylist()]).sort_by("event_id").equals(before[0])
     assert bench.rows(QUARANTINE).equals(before[1])
+
+
+async def test_a_flipped_bit_in_a_footer_is_found(bench: Bench) -> None:
+    async with running(bench):
+        await bench.wait_until_committed(await bench.publish_numbered(0, count=1))
+    (path,) = bench.table().directory.glob("*=*/**/*.parquet")
+    content = bytearray(path.read_bytes())
+    # The name of a column: readers that ask for it would be told that it is empty.
+    content[content.rindex(b"user_id")] ^= 1
+    path.write_bytes(content)
+    async with running(bench) as service:
+        await bench.wait_until_committed(await bench.publish_numbered(10, count=1))
+        assert service.instruments.damaged_files.labels("repaired")._value.get() == 1
+    assert bench.event_ids() == [f"e{number}" for number in range(20)]
+
+
+async def test_damaged_files_whose_rows_interleave_are_written_again_once(bench: Bench) -> None:
+    for first in (0, 10, 20, 30):
+        async with running(bench):
+            await bench.wait_until_committed(await bench.publish_numbered(first, count=1))
+    snapshot = bench.table().snapshot()
+    files = sorted(list_files(snapshot, EVENTS.partition_columns), key=lambda file: file.modified_ms)
+    outer = merge(bench.table(), [files[0], files[2]], snapshot.version)
+    inner = merge(bench.table(), [files[1], files[3]], snapshot.version)
+    assert outer is not None
+    assert inner is not None
+    flip_a_bit(bench.table().directory / outer.path)
+    cut_in_half(bench.table().directory / inner.path)
+    async with running(bench):
+        await bench.wait_until_committed(await bench.publish_numbered(40, count=1))
+    assert bench.event_ids() == [f"e{number}" for number in range(50)]
+
+
+async def test_a_repair_stores_nothing_that_was_rejected_then(bench: Bench) -> None:
+    body = [event(0, user_id=None), event(1)]
+    async with running(bench):
+        await bench.wait_until_committed(await bench.publish(body))
+    now = [event(0), event(1)]
+    (path,) = bench.table().directory.glob("*=*/**/*.parquet")
+    path.unlink()
+    writer = LakeWriter.open(bench.table(), bench.table(QUARANTINE), "any")
+
+    async def replay_by_other_rules(first: int, last: int) -> list[DecodedEnvelope]:
+        received_at = bench.rows(QUARANTINE)["received_at"][0].as_py()
+        envelope = Envelope(first, "events.shop", {}, b"\n".join(now), received_at)
+        return [decode_envelope(envelope, SHOP, HISTORY_START)]
+
+    paths = damaged_files(writer.events)
+    (repair,) = await repair_files(writer.events, writer.quarantine, paths, replay_by_other_rules)
+    assert repair.outcome == "repaired"
+    assert bench.event_ids() == ["e1"]
+
+
+async def test_a_copy_of_an_event_in_another_damaged_file_stays_away(bench: Bench) -> None:
+    """Both files are damaged, so only the commit's note knows what had been left out."""
+    hours = [datetime.now(UTC) - timedelta(hours=number) for number in (1, 2)]
+    early, late = (f"{hour:%Y-%m-%dT%H}:30:00Z" for hour in hours)
+    async with running(bench):
+        await bench.wait_until_committed(await bench.publish([event(0, timestamp=early)]))
+    async with running(bench):
+        last = await bench.publish([event(1, timestamp=late), event(0, timestamp=late), event(2, timestamp=late)])
+        await bench.wait_until_committed(last)
+    for path in bench.table().directory.glob("*=*/**/*.parquet"):
+        flip_a_bit(path)
+    async with running(bench) as service:
+        await bench.wait_until_committed(await bench.publish([event(3)]))
+        assert service.instruments.damaged_files.labels("repaired")._value.get() == 2
+    assert bench.event_ids() == ["e0", "e1", "e2", "e3"]
+
+
+async def test_rejected_events_of_a_torn_entry_below_the_cursor_come_back(bench: Bench) -> None:
+    async with running(bench):
+        await bench.wait_until_committed(await bench.publish([event(0), b"bad", event(1)]))
+    before = bench.rows(QUARANTINE)
+    entries = sorted((bench.table(QUARANTINE).directory / delta_log.LOG_DIRECTORY).glob("*.json"))
+    cut_in_half(entries[-1])
+    async with running(bench):
+        await bench.wait_until_committed(await bench.publish([event(2)]))
+    assert bench.rows(QUARANTINE).equals(before)
+    assert bench.event_ids() == ["e0", "e1", "e2"]
 
 
 async def test_a_damaged_merged_file_is_written_again_without_the_rows_of_its_neighbours(bench: Bench) -> None:

@@ -11,9 +11,9 @@ from eventmill.lake import EVENTS, QUARANTINE
 from ingest_service.writer.buffer import Batch
 from ingest_service.writer.compact import compact
 from ingest_service.writer.compaction import MergeLimits, list_files
-from ingest_service.writer.damage import repair_files
 from ingest_service.writer.decoding import DecodedEnvelope
 from ingest_service.writer.flush import Committed, LakeWriter
+from ingest_service.writer.repair import repair_files
 from ingest_service.writer.window import WindowLimits
 from tests.lake_writer_bench import CURSOR, RECEIVED_AT, Lake, batch, envelope, lines
 
@@ -157,6 +157,6 @@ async def test_a_repaired_file_holds_no_copies_that_were_not_stored(lake: Lake) 
     async def replay(first: int, last: int) -> list[DecodedEnvelope]:
         return [item for one in batches for item in one.envelopes if first <= item.sequence <= last]
 
-    (repair,) = await repair_files(writer.events, [latest], replay)
+    (repair,) = await repair_files(writer.events, writer.quarantine, [latest], replay)
     assert repair.outcome == "repaired"
     assert lake.rows().equals(before)
