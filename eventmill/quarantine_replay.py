@@ -18,7 +18,7 @@ from eventmill.contracts.envelope import (
     decode_sections,
     encode_headers,
     encode_lines,
-    split_body,
+    split_envelope,
     unwrap,
 )
 from eventmill.contracts.reasons import Reason
@@ -126,25 +126,21 @@ def _context_of(row: QuarantinedEvent) -> EnvelopeContext:
 
 def _unpacked(row: QuarantinedEvent) -> Iterator[tuple[bytes, EnvelopeContext]]:
     """Events of an envelope that could not be decoded, each with its context."""
-    lines = [unwrap(line) for line in split_body(row.raw)]
-    for (first, last), section in _sections(row, len(lines)):
-        for line in lines[first:last]:
-            yield line, section.context
+    sections = _sections(row)
+    lines = [unwrap(line) for line in split_envelope(row.raw, sections)]
+    counts = [len(lines) if section.events is None else section.events for section in sections]
+    if sum(counts) != len(lines):
+        sections, counts = [Section(_context_of(row))], [len(lines)]
+    contexts = (section.context for section, count in zip(sections, counts, strict=True) for _ in range(count))
+    return zip(lines, contexts, strict=True)
 
 
-def _sections(row: QuarantinedEvent, lines: int) -> Iterator[tuple[tuple[int, int], Section]]:
+def _sections(row: QuarantinedEvent) -> list[Section]:
     """Sections by the headers that were kept; where these were what was wrong, one that knows the arrival only."""
     try:
-        sections = decode_sections(subjects.subject_for(row.app_id), _kept_headers(row.message), row.received_at)
-        counts = [lines if section.events is None else section.events for section in sections]
+        return decode_sections(subjects.subject_for(row.app_id), _kept_headers(row.message), row.received_at)
     except EnvelopeError:
-        sections, counts = [Section(_context_of(row))], [lines]
-    if sum(counts) != lines:
-        sections, counts = [Section(_context_of(row))], [lines]
-    first = 0
-    for section, count in zip(sections, counts, strict=True):
-        yield (first, first + count), section
-        first += count
+        return [Section(_context_of(row))]
 
 
 def _kept_headers(message: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from msgspec import Raw
@@ -17,6 +17,7 @@ __all__ = [
     "encode_lines",
     "section_bytes",
     "split_body",
+    "split_envelope",
     "unwrap",
     "wrap",
 ]
@@ -47,6 +48,17 @@ def split_body(body: bytes) -> list[bytes]:
     if b"\n" not in text or _is_one_object(text):
         return [text]
     return [stripped for line in text.split(b"\n") if (stripped := line.strip())]
+
+
+def split_envelope(body: bytes, sections: Sequence[Section]) -> list[bytes]:
+    """Lines of an envelope; the sections are those of its headers.
+
+    Where they count the events, each stands on a line of its own, whatever it holds: halves of an object, sent by one
+    client before and after another's event, must not become one.
+    """
+    counted = sum(section.events or 0 for section in sections)
+    lines = body.split(b"\n") if counted and not body.startswith(b"[") else []
+    return lines if len(lines) == counted > 0 else split_body(body)
 
 
 def _items_of_broken_array(text: bytes) -> list[bytes] | None:
@@ -93,9 +105,12 @@ def encode_lines(events: Iterable[bytes]) -> bytes:
     body = b"\n".join(lines)
     # Nearly always: every line break stands between two events that begin as objects do.
     breaks = len(lines) - 1
-    if body.startswith(b'{"') and breaks == body.count(b"\n") == body.count(b'\n{"') and _WRAPPED_PREFIX not in body:
-        return body
-    return b"\n".join(wrap(line) if _needs_wrapping(line) else line for line in lines)
+    if not (
+        body.startswith(b'{"') and breaks == body.count(b"\n") == body.count(b'\n{"') and _WRAPPED_PREFIX not in body
+    ):
+        body = b"\n".join(wrap(line) if _needs_wrapping(line) else line for line in lines)
+    # Halves of one object, with whole ones between them, would be read as that object.
+    return wrap(lines[0]) + body[len(lines[0]) :] if breaks > 0 and _is_one_object(body) else body
 
 
 def _needs_wrapping(event: bytes) -> bool:

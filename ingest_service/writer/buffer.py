@@ -116,4 +116,4 @@ class Buffer:
 
 
 def _messages(envelopes: Sequence[DecodedEnvelope]) -> int:
-    return sum(len(envelope.sequences or (envelope.sequence,)) for envelope in envelopes)
+    return sum(envelope.messages for envelope in envelopes)

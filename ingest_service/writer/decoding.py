@@ -3,7 +3,7 @@
 import asyncio
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import accumulate
@@ -15,7 +15,7 @@ import structlog
 
 from eventmill.contracts.batch import LEAST_USUAL, NO_USUAL_EVENTS, Span, UsualEvents, usual_events
 from eventmill.contracts.decode import AppRules, DecodeContext, EnvelopeContext, Filtered, Rejected, decode_event
-from eventmill.contracts.envelope import EnvelopeError, Section, decode_sections, split_body, unwrap
+from eventmill.contracts.envelope import EnvelopeError, Section, decode_sections, split_envelope, unwrap
 from eventmill.contracts.event import StoredEvent
 from eventmill.contracts.limits import MAX_REQUEST_EVENTS
 from eventmill.contracts.reasons import Reason
@@ -88,6 +88,11 @@ class DecodedEnvelope:
         return self.sections[0].context.app_id
 
     @property
+    def messages(self) -> int:
+        """Messages of the stream that it is; those of its run that were decoded by themselves are none of them."""
+        return 1 if self.sequences is None else sum(section.received for section in self.sections)
+
+    @property
     def stored(self) -> int:
         """How many events are to be stored."""
         return len(self.usual) + len(self.others)
@@ -103,22 +108,6 @@ class DecodedEnvelope:
         return found | {
             ((event.event_date - epoch).days * 24 + event.event_hour, event.shifted) for event in self.others
         }
-
-    def without(self, rows: Collection[int]) -> "DecodedEnvelope":
-        """The envelope without the rows of these numbers; its sections count them still."""
-        if not rows:
-            return self
-        others = [index for index, row in enumerate(self.other_rows) if row not in rows]
-        rejected = [index for index, row in enumerate(self.rejected_rows) if row not in rows]
-        return replace(
-            self,
-            usual=self.usual.where(pc.invert(pc.is_in(self.usual.rows, pa.array(rows, pa.int32())))),
-            others=[self.others[index] for index in others],
-            other_rows=[self.other_rows[index] for index in others],
-            rejected=[self.rejected[index] for index in rejected],
-            rejected_rows=[self.rejected_rows[index] for index in rejected],
-            rejected_sections=[self.rejected_sections[index] for index in rejected],
-        )
 
 
 class EnvelopeDecoder:
@@ -164,7 +153,7 @@ class EnvelopeDecoder:
 def decode_envelope(envelope: Envelope, rules: AppRules | None, history_start: datetime) -> DecodedEnvelope:
     """Decode every event of an envelope. Raises EnvelopeError where headers or size are not of the contract's form."""
     sections = decode_sections(envelope.subject, envelope.headers, envelope.published_at)
-    lines = split_body(envelope.body)
+    lines = split_envelope(envelope.body, sections)
     # Row numbers beyond it would collide in the order that decides which copy of a duplicate counts.
     if len(lines) > MAX_REQUEST_EVENTS:
         raise EnvelopeError(f"an envelope holds at most {MAX_REQUEST_EVENTS:,} events, this one {len(lines):,}")

@@ -1,12 +1,16 @@
 """Bodies and headers of envelopes."""
 
+from datetime import UTC, datetime
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventmill.contracts.envelope import encode_lines, split_body, unwrap
+from eventmill.contracts.decode import EnvelopeContext
+from eventmill.contracts.envelope import Section, encode_lines, split_body, split_envelope, unwrap
 
+SHOP = EnvelopeContext("shop", datetime(2026, 3, 1, tzinfo=UTC))
 A, B = b'{"a":1}', b'{"b":[1,"],{"]}'
 
 scalars = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text()
@@ -88,3 +92,19 @@ def test_a_line_that_is_an_array_does_not_swallow_its_neighbours() -> None:
 
 def test_a_wrapper_with_broken_base64_stays_as_it_is() -> None:
     assert unwrap(b'{"$raw":"?"}') == b'{"$raw":"?"}'
+
+
+@pytest.mark.parametrize("events", [[b'{"half":', A, b"}"], [b'{"half":', b'{"other":1}}']])
+def test_halves_of_an_object_do_not_swallow_what_stands_between_them(events: list[bytes]) -> None:
+    assert [unwrap(line) for line in split_body(encode_lines(events))] == events
+
+
+def test_halves_from_different_requests_do_not_swallow_another_ones_event() -> None:
+    # A group commit joins the bodies of requests that know nothing of each other.
+    bodies = [encode_lines([event]) for event in (b'{"half":', A, b"}")]
+    assert split_envelope(b"\n".join(bodies), [Section(SHOP, 1)] * 3) == bodies
+
+
+@pytest.mark.parametrize("body", [A + b"\n" + B, b"[" + A + b"," + B + b"]", b'{"a":1,\n"b":2}'])
+def test_an_envelope_without_counts_is_split_like_any_body(body: bytes) -> None:
+    assert split_envelope(body, [Section(SHOP)]) == split_body(body)

@@ -1,7 +1,7 @@
 """Neighbouring messages decoded together: the same rows as one by one, in the same places."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -62,6 +62,14 @@ def without_new_ids(rows: pa.Table) -> pa.Table:
     return rows.drop(["event_id"])
 
 
+@pytest.fixture(autouse=True, scope="module")
+def short_runs() -> Iterator[None]:
+    """Runs of few messages count as runs: those that chance makes are seldom as long as it takes to be worth it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ingest_service.writer.runs.LEAST_USUAL", 3)
+        yield
+
+
 @given(messages=MESSAGES, cut=st.integers(0, 170))
 async def test_rows_and_accounts_are_those_of_messages_decoded_one_by_one(
     messages: list[tuple[bytes, dict[str, str], str]], cut: int
@@ -78,6 +86,13 @@ async def test_rows_and_accounts_are_those_of_messages_decoded_one_by_one(
     assert sum(item.missing for item in batches[0].envelopes) == len(messages)
     assert batches[0].complete_through == envelopes[-1].published_at
     assert batches[0].envelopes[-1].sequence == envelopes[-1].sequence
+
+
+async def test_a_message_that_was_decoded_by_itself_is_counted_once() -> None:
+    plain, odd = b'{"event_type":"click","user_id":"u"}', b'{"event_type":"click"}'
+    decoded = await together(stream_of([(body, {}, "shop") for body in [plain, odd] * 20]))
+    assert len(decoded) > 1
+    assert Batch(0, 80, decoded).messages == 40
 
 
 async def test_plain_messages_become_one_envelope() -> None:
