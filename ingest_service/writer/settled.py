@@ -4,6 +4,9 @@ Their fate is decided. Decoding them again may come to another result (an app wa
 neither double nor lose them.
 """
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -27,19 +30,34 @@ def settled_rows(quarantine: TableHead, transaction_id: str, after: int, through
 
 
 def _files_beyond(quarantine: TableHead, transaction_id: str, after: int) -> list[str]:
-    """Files that commits of the transaction added after it had the version `after`, latest commit first."""
-    paths: list[str] = []
+    """Files that commits of the transaction added after it had the version `after`, or what stands for them now.
+
+    A file that was only merged into another is read itself, as long as it is there: it holds no rows of other streams.
+    """
+    found: list[str] = []
+    successors: dict[str, list[str]] = {}
     for version in range(quarantine.version, -1, -1):
         try:
             actions = delta_log.read(quarantine.table.directory, version)
         except FileNotFoundError:
             # Log clean-up keeps two days; what the cursor has not reached was committed seconds before the crash.
-            return paths
-        transactions = [action["txn"] for action in actions if "txn" in action]
-        for transaction in transactions:
-            if transaction["appId"] != transaction_id:
-                continue
-            if transaction["version"] <= after:
-                return paths
-            paths += [unquote(action["add"]["path"]) for action in actions if "add" in action]
-    return paths
+            break
+        added = [unquote(action["add"]["path"]) for action in actions if "add" in action]
+        successors |= {unquote(action["remove"]["path"]): added for action in actions if "remove" in action}
+        reached = next((txn["version"] for txn in _transactions(actions) if txn["appId"] == transaction_id), None)
+        if reached is not None and reached <= after:
+            break
+        if reached is not None:
+            found += [file for path in added for file in _standing(quarantine.table.directory, path, successors)]
+    return list(dict.fromkeys(found))
+
+
+def _transactions(actions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [action["txn"] for action in actions if "txn" in action]
+
+
+def _standing(directory: Path, path: str, successors: Mapping[str, Sequence[str]]) -> list[str]:
+    """The file, or where it was repaired or rewritten and is gone, the files that took its place."""
+    if path not in successors or (directory / path).exists():
+        return [path]
+    return [file for successor in successors[path] for file in _standing(directory, successor, successors)]

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,9 @@ from eventmill.errors import LakeError
 from eventmill.lake import QUARANTINE
 from ingest_service.writer.buffer import Batch
 from ingest_service.writer.compact import write_checkpoint
+from ingest_service.writer.damage import damaged_files
+from ingest_service.writer.decoding import DecodedEnvelope
+from ingest_service.writer.repair import repair_files
 from tests.lake_writer_bench import SHOP, Lake, batch, envelope, lines
 
 pytestmark = pytest.mark.integration
@@ -80,6 +83,26 @@ def test_what_was_quarantined_before_a_crash_stays_there_though_its_app_exists_n
     lake.writer().write(one(is_known=True))
     assert lake.event_ids() == ids(1, 1)
     assert lake.event_ids(QUARANTINE) == ids(2, 2)
+
+
+@pytest.mark.parametrize("is_in_stream", [True, False])
+async def test_a_crash_between_the_commits_is_mended_though_the_disk_damaged_what_was_quarantined(
+    lake: Lake, is_in_stream: bool
+) -> None:
+    async def replay(_first: int, _last: int) -> Sequence[DecodedEnvelope]:
+        return mixed_batch().envelopes if is_in_stream else []
+
+    writer = lake.writer()
+    writer.reach = crash_before("after_quarantine_commit")
+    with pytest.raises(CrashError):
+        writer.write(mixed_batch())
+    (file,) = lake.table(QUARANTINE).directory.rglob("*.parquet")
+    file.write_bytes(file.read_bytes()[:100])
+    writer = lake.writer()
+    await repair_files(writer.quarantine, writer.events, damaged_files(writer.quarantine), replay)
+    writer.write(mixed_batch())
+    assert lake.event_ids() == ids(1, 2)
+    assert lake.rows(QUARANTINE)["raw"].to_pylist() == [b"bad 1", b"bad 2"]
 
 
 def test_a_crash_between_the_commits_is_mended_though_clean_up_took_the_older_log(lake: Lake) -> None:
