@@ -18,6 +18,8 @@ class Compactor:
         # A writer that is restarted often must not leave its small files lying.
         self._commits = every - every // 10
         self._child: asyncio.subprocess.Process | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._is_stopping = False
 
     async def note_commit(self) -> None:
         """Count a commit; start the child where it is time and the one before has ended."""
@@ -30,6 +32,14 @@ class Compactor:
             self._child = await asyncio.create_subprocess_exec(*command)
         except OSError as error:
             log.warning("compaction was not started", reason=str(error))
+        else:
+            self._watching = asyncio.create_task(self._watch(self._child))
+
+    async def _watch(self, child: asyncio.subprocess.Process) -> None:
+        """Tell of a child that failed, or was killed (minus the signal's number): nobody else would."""
+        code = await child.wait()
+        if code != 0 and not self._is_stopping:
+            log.warning("compaction failed", code=code)
 
     @property
     def is_running(self) -> bool:
@@ -38,6 +48,12 @@ class Compactor:
 
     async def stop(self) -> None:
         """End a child that is at work: its commits are whole or not there."""
+        self._is_stopping = True
         if self._child is not None and self.is_running:
             self._child.terminate()
-            await self._child.wait()
+        await self.wait()
+
+    async def wait(self) -> None:
+        """Return when the last child has ended."""
+        if self._watching is not None:
+            await self._watching

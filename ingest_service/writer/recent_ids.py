@@ -24,6 +24,7 @@ _SMALLEST_SLOTS = 1 << 12
 _GENERATIONS = 4
 # Beyond it, looking for a free slot takes long.
 _LOAD = 0.6
+_NEVER = np.iinfo(np.int64).max
 _SEPARATOR = "\0"
 BYTES_PER_ID = 24 / _LOAD
 
@@ -108,10 +109,9 @@ class _Generation:
             rest, slots, occupants = rest[goes_on], slots[goes_on], occupants[goes_on]
 
     def add(self, keys: IdKeys) -> None:
-        """Add keys; the caller sees to it that they fit."""
+        """Add keys; the caller sees to it that they fit, and sets `newest_us`."""
         self._insert(keys)
         self.count += len(keys)
-        self.newest_us = max(self.newest_us, int(keys.received_us.max()))
 
     def grow(self, slots: int) -> None:
         """Move to a larger table."""
@@ -173,17 +173,21 @@ class RecentIds:
         seen[order] = found
         return seen
 
-    def add(self, keys: IdKeys) -> None:
-        """Remember keys."""
+    def add(self, keys: IdKeys, now_us: int = _NEVER) -> None:
+        """Remember keys. One that arrived after `now_us` does not push out what is still within the window.
+
+        Such is the mark of a gateway whose clock is ahead.
+        """
         if not len(keys):
             return
-        self._newest_us = max(self._newest_us, int(keys.received_us.max()))
+        self._newest_us = max(self._newest_us, min(int(keys.received_us.max()), now_us))
         self._expire()
         start = 0
         while start < len(keys):
             generation = self._current(len(keys) - start)
             stop = min(len(keys), start + generation.capacity - generation.count)
             generation.add(keys.slice(start, stop).sorted())
+            generation.newest_us = self._newest_us
             start = stop
 
     def _expire(self) -> None:

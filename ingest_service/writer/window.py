@@ -1,8 +1,8 @@
 """Leaves out second copies of events that were stored lately: the window of recent ids, kept in step with the lake."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -45,8 +45,14 @@ class DuplicateWindow:
     else committed. So a batch that was committed, whatever became of who did it, is not seen as its own copy.
     """
 
-    def __init__(self, head: TableHead, limits: WindowLimits | None = None) -> None:
+    def __init__(
+        self,
+        head: TableHead,
+        limits: WindowLimits | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._head = head
+        self._now = now
         self._limits = limits or WindowLimits()
         self._ids = RecentIds(self._limits.length, self._limits.ids)
         # Last entry of the table's log that the window knows; None before it was read from the table.
@@ -71,7 +77,7 @@ class DuplicateWindow:
 
     def remember(self, screened: Screened, version: int) -> None:
         """Note that the stored rows were committed as `version`."""
-        self._ids.add(screened.keys)
+        self._add(screened.keys)
         self._own.add(version)
 
     def _follow(self) -> None:
@@ -103,7 +109,8 @@ class DuplicateWindow:
         snapshot = self._head.table.snapshot()
         files = snapshot.files
         if files.num_rows and "max.received_at" in files.column_names:
-            newest = pc.max(files["max.received_at"]).as_py()
+            # A gateway whose clock is ahead must not make the window begin in the future.
+            newest = min(pc.max(files["max.received_at"]).as_py(), self._now())
             reaching = files.filter(pc.greater(files["max.received_at"], newest - self._limits.length))
             self._learn(reaching.sort_by("max.received_at")["path"].to_pylist(), since=newest - self._limits.length)
         self._version = snapshot.version
@@ -115,7 +122,10 @@ class DuplicateWindow:
             rows = _read(self._head.table.directory / unquote(path))
             if rows is not None:
                 chosen = rows if since is None else rows.filter(pc.greater(rows["received_at"], _instant(since)))
-                self._ids.add(IdKeys.of(chosen.sort_by("received_at")))
+                self._add(IdKeys.of(chosen.sort_by("received_at")))
+
+    def _add(self, keys: IdKeys) -> None:
+        self._ids.add(keys, int(self._now().timestamp() * 1_000_000))
 
 
 def _read(path: Path) -> pa.Table | None:

@@ -13,6 +13,7 @@ import pytest
 from eventmill.control.apps import create_app
 from eventmill.embedded.children import die_with_parent
 from eventmill.embedded.ports import free_ports
+from eventmill.embedded.postgres import PostgresServer
 from eventmill.lake import create_tables
 from eventmill.settings import Settings
 from eventmill.stream import connect, ensure_stream
@@ -27,7 +28,9 @@ def chaos_home(new_directory: Callable[[], Path]) -> Path:
 
 
 @pytest.fixture
-def plant(chaos_home: Path, database: str, new_directory: Callable[[], Path]) -> Iterator[Plant]:
+def plant(
+    chaos_home: Path, database: str, postgres: PostgresServer, new_directory: Callable[[], Path]
+) -> Iterator[Plant]:
     """Everything running and ready, with an app `shop`."""
     nats, monitor, ingest, writer = free_ports(4)
     settings = Settings(
@@ -40,7 +43,7 @@ def plant(chaos_home: Path, database: str, new_directory: Callable[[], Path]) ->
         stream_max_bytes=2 * 1024**3,
         demo=False,
     )
-    plant = plant_on(settings, new_directory() / "nats.log")
+    plant = plant_on(settings, new_directory() / "nats.log", postgres.data / "postmaster.pid")
     create_tables(settings)
     plant.broker.start()
     asyncio.run(_make_stream(settings))

@@ -15,6 +15,8 @@ from tests.chaos.plant import Plant
 
 Fault = Callable[[Plant, random.Random], bool]
 REACH_SECONDS = 6.0
+# The writer compacts some commits after a start.
+COMPACTION_SECONDS = 40.0
 FAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
 
 
@@ -68,6 +70,40 @@ def at_step(name: str, step: str) -> Fault:
     return strike
 
 
+def in_compaction(step: str) -> Fault:
+    """The writer's child kills itself at a step, and the writer goes on."""
+
+    def strike(plant: Plant, _rng: random.Random) -> bool:
+        plant.restart("writer", EVENTMILL_FAULT=step)
+        said = plant.log_size("writer")
+        deadline = time.monotonic() + COMPACTION_SECONDS
+        struck = False
+        while not struck and time.monotonic() < deadline:
+            time.sleep(0.1)
+            struck = any("compaction failed" in line and "-9" in line for line in plant.log_since("writer", said))
+        # It must not strike again, in a cycle of another fault.
+        plant.restart("writer")
+        return struck
+
+    return strike
+
+
+def broken_checkpoint(how: str) -> Fault:
+    """The last checkpoint of a table is damaged while the writer is down."""
+
+    def strike(plant: Plant, rng: random.Random) -> bool:
+        plant.kill("writer")
+        log = LakeTable(lake_directory(plant.settings), EVENTS).directory / "_delta_log"
+        checkpoints = sorted(log.glob("*.checkpoint.parquet"))
+        if not checkpoints:
+            plant.compact()
+            checkpoints = sorted(log.glob("*.checkpoint.parquet"))
+        _damage(checkpoints[-1], how, rng)
+        return True
+
+    return strike
+
+
 def two_writers(plant: Plant, rng: random.Random) -> bool:
     """A second writer on the same stream, and one of the two is killed."""
     first = plant.processes["writer"]
@@ -111,18 +147,18 @@ def broken_log(definition: TableDefinition, how: str) -> Fault:
     return strike
 
 
-def broken_data(how: str) -> Fault:
-    """A data file of the last commits is damaged while the writer is down."""
+def broken_data(definition: TableDefinition, how: str) -> Fault:
+    """Some of the data files of the last commits are damaged while the writer is down."""
 
     def strike(plant: Plant, rng: random.Random) -> bool:
         plant.kill("writer")
-        table = LakeTable(lake_directory(plant.settings), EVENTS)
+        table = LakeTable(lake_directory(plant.settings), definition)
         snapshot = table.snapshot()
         files = [Path(path) for path in snapshot.locate(snapshot.files["path"].to_pylist())]
-        if not files:
-            return False
-        _damage(max(files, key=lambda path: path.stat().st_mtime), how, rng)
-        return True
+        latest = sorted(files, key=lambda path: path.stat().st_mtime)[-rng.randint(1, 3) :]
+        for path in latest:
+            _damage(path, how, rng)
+        return bool(latest)
 
     return strike
 
@@ -135,9 +171,7 @@ def _damage(path: Path, how: str, rng: random.Random) -> None:
         case "empty":
             content.clear()
         case "flipped":
-            # In a page of a data file, or anywhere in a log entry; Parquet's footer has no checksum.
-            place = rng.randrange(4, max(5, len(content) // 3))
-            content[place] ^= 1 << rng.randrange(8)
+            content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
     file = os.open(path, os.O_WRONLY | os.O_TRUNC)
     os.write(file, content)
     os.fsync(file)
@@ -145,7 +179,8 @@ def _damage(path: Path, how: str, rng: random.Random) -> None:
 
 
 GATEWAY_STEPS = ["before_publish", "after_publish"]
-WRITER_STEPS = [step for step in STEPS if step not in GATEWAY_STEPS]
+COMPACTION_STEPS = ["before_compaction_commit", "after_compaction_commit"]
+WRITER_STEPS = [step for step in STEPS if step not in GATEWAY_STEPS + COMPACTION_STEPS]
 
 FAULTS: dict[str, Fault] = {
     **{f"kill {name}": kill(name) for name in ("broker", "writer", "gateway")},
@@ -153,9 +188,13 @@ FAULTS: dict[str, Fault] = {
     "broker away": outage(2.0),
     **{f"writer at {step}": at_step("writer", step) for step in WRITER_STEPS},
     **{f"gateway at {step}": at_step("gateway", step) for step in GATEWAY_STEPS},
+    **{f"compaction at {step}": in_compaction(step) for step in COMPACTION_STEPS},
+    "pause PostgreSQL": pause("postgres"),
     "two writers": two_writers,
     **{f"clock of {name}": clock_jump(name) for name in ("writer", "gateway")},
     **{f"{how} log of events": broken_log(EVENTS, how) for how in ("torn", "empty", "flipped")},
-    "torn log of quarantine": broken_log(QUARANTINE, "torn"),
-    **{f"{how} data file": broken_data(how) for how in ("torn", "empty", "flipped")},
+    **{f"{how} log of quarantine": broken_log(QUARANTINE, how) for how in ("torn", "flipped")},
+    **{f"{how} data files": broken_data(EVENTS, how) for how in ("torn", "empty", "flipped")},
+    "flipped data files of quarantine": broken_data(QUARANTINE, "flipped"),
+    **{f"{how} checkpoint": broken_checkpoint(how) for how in ("torn", "empty", "flipped")},
 }

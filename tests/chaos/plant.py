@@ -1,18 +1,21 @@
 """Broker, gateway and writer as real processes that a test may kill, stop, break and start again."""
 
-import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import psutil
+
 from eventmill.embedded import probes
 from eventmill.embedded.children import Server, die_with_parent
 from eventmill.embedded.nats import NatsServer
+from eventmill.lake import lake_directory
 from eventmill.settings import Settings
 from tests.writer_bench import environment
 
@@ -27,6 +30,8 @@ class Plant:
     settings: Settings
     nats: NatsServer
     broker: Server
+    # Of PostgreSQL, which is the test session's.
+    postmaster: Path
     variables: dict[str, dict[str, str]] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -81,8 +86,20 @@ class Plant:
         path = self.settings.home / f"{name}.log"
         return path.read_text(errors="replace")[-3000:] if path.exists() else ""
 
+    def log_size(self, name: str) -> int:
+        """Length of a process's log, for `log_since`."""
+        return (self.settings.home / f"{name}.log").stat().st_size
+
+    def log_since(self, name: str, size: int) -> list[str]:
+        """What a process has logged since its log was that long."""
+        with (self.settings.home / f"{name}.log").open("rb") as log:
+            log.seek(size)
+            return log.read().decode(errors="replace").splitlines()
+
     def pid(self, name: str) -> int:
-        """Process id of broker, gateway or writer."""
+        """Process id of broker, gateway, writer or postgres."""
+        if name == "postgres":
+            return int(self.postmaster.read_text().split()[0])
         process = self.broker.process if name == "broker" else self.processes[name]
         assert process is not None
         return process.pid
@@ -96,13 +113,21 @@ class Plant:
         self.processes[name].wait()
 
     def pause(self, name: str, seconds: float) -> None:
-        """Stop a process in its tracks for some seconds: it neither works nor ends."""
-        pid = self.pid(name)
-        os.kill(pid, signal.SIGSTOP)
+        """Stop a process and its children in their tracks for some seconds: they neither work nor end."""
+        process = psutil.Process(self.pid(name))
+        stopped = [process, *process.children(recursive=True)]
+        for one in stopped:
+            _signal(one, signal.SIGSTOP)
         try:
             time.sleep(seconds)
         finally:
-            os.kill(pid, signal.SIGCONT)
+            for one in stopped:
+                _signal(one, signal.SIGCONT)
+
+    def compact(self) -> None:
+        """Run the writer's compaction once."""
+        command = [sys.executable, "-m", "ingest_service.writer.compact", str(lake_directory(self.settings))]
+        subprocess.run(command, env=environment(self.settings), capture_output=True, check=True)
 
     def restart(self, name: str, **variables: str) -> None:
         """End a process cleanly and start it with further variables."""
@@ -119,7 +144,13 @@ class Plant:
         self.broker.kill()
 
 
-def plant_on(settings: Settings, log: Path) -> Plant:
+def _signal(process: psutil.Process, number: signal.Signals) -> None:
+    # A child may have ended meanwhile.
+    with suppress(psutil.NoSuchProcess):
+        process.send_signal(number)
+
+
+def plant_on(settings: Settings, log: Path, postmaster: Path) -> Plant:
     """A plant whose broker keeps its data below the settings' home."""
     nats = NatsServer(settings.home / "nats", log, settings.nats_port, settings.nats_monitor_port, 8 * 1024**3)
-    return Plant(settings, nats, nats.server())
+    return Plant(settings, nats, nats.server(), postmaster)

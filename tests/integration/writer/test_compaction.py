@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from eventmill import delta_log
 from ingest_service.writer import cleanup
 from ingest_service.writer.compact import compact, maintain, write_checkpoint
 from ingest_service.writer.compaction import MergeLimits, list_files, merge
+from ingest_service.writer.compactor import Compactor
 from ingest_service.writer.torn_log import repair_log
 from tests.lake_writer_bench import Lake, batch
 
@@ -136,3 +138,11 @@ def test_a_clean_up_cut_off_in_the_middle_leaves_no_hole(lake: Lake, monkeypatch
     monkeypatch.undo()
     assert deleted == [f"{version:020d}.json" for version in (0, 1)]
     assert repair_log(lake.table()) == 0
+
+
+async def test_a_child_that_fails_is_told_of_with_its_code(new_directory: Callable[[], Path]) -> None:
+    compactor = Compactor(new_directory() / "no-lake", every=1)
+    with capture_logs() as said:
+        await compactor.note_commit()
+        await compactor.wait()
+    assert [(line["event"], line["code"]) for line in said] == [("compaction failed", 1)]

@@ -11,11 +11,13 @@ from eventmill.lake import EVENTS, QUARANTINE
 from ingest_service.writer.buffer import Batch
 from ingest_service.writer.compact import compact
 from ingest_service.writer.compaction import MergeLimits, list_files
-from ingest_service.writer.decoding import DecodedEnvelope
+from ingest_service.writer.decoding import DecodedEnvelope, decode_envelope
 from ingest_service.writer.flush import Committed, LakeWriter
+from ingest_service.writer.head import TableHead
 from ingest_service.writer.repair import repair_files
-from ingest_service.writer.window import WindowLimits
-from tests.lake_writer_bench import CURSOR, RECEIVED_AT, Lake, batch, envelope, lines
+from ingest_service.writer.source import Envelope
+from ingest_service.writer.window import DuplicateWindow, WindowLimits
+from tests.lake_writer_bench import CURSOR, HISTORY_START, RECEIVED_AT, SHOP, Lake, batch, envelope, lines
 
 pytestmark = pytest.mark.integration
 
@@ -143,6 +145,24 @@ def test_the_note_accounts_for_every_event_that_arrived(lake: Lake) -> None:
         "flagged": 0,
         "last_received_at": "2026-03-01T10:30:03+00:00",
     }
+
+
+@pytest.mark.parametrize("restarts", [False, True], ids=["in memory", "from the lake"])
+def test_an_event_from_a_clock_that_is_ahead_does_not_end_the_window(lake: Lake, restarts: bool) -> None:
+    def opened() -> LakeWriter:
+        head = TableHead(lake.table())
+        window = DuplicateWindow(head, now=lambda: RECEIVED_AT + timedelta(seconds=10))
+        return LakeWriter(head, TableHead(lake.table(QUARANTINE)), CURSOR, window)
+
+    writer = opened()
+    writer.write(batch(1, 2))
+    tomorrow = decode_envelope(
+        Envelope(3, "events.shop", {}, b"\n".join(lines(3)), RECEIVED_AT + timedelta(hours=26)), SHOP, HISTORY_START
+    )
+    writer.write(Batch(2, 3, [tomorrow]))
+    if restarts:
+        writer = opened()
+    assert fates(writer.write(again(4, of=1))) == (0, 3)
 
 
 async def test_a_repaired_file_holds_no_copies_that_were_not_stored(lake: Lake) -> None:
