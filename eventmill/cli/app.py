@@ -1,26 +1,23 @@
 """`eventmill app …`: tenants and their keys."""
 
 import asyncio
-import json
 from dataclasses import asdict
 from typing import Any, get_args
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from eventmill import warehouse
-from eventmill.cli.output import json_option, print_fields
+from eventmill.cli.output import json_option, print_fields, print_rows
 from eventmill.contracts.limits import DEFAULT_RETENTION_DAYS
 from eventmill.control import apps
 from eventmill.control.credentials import KeyKind
 from eventmill.control.deletion import delete_app
-from eventmill.control.origins import set_origins
+from eventmill.control.origins import key_origins, set_origins
 from eventmill.embedded.nats_keys import create_key
 from eventmill.settings import Settings
 
 NO_ORIGIN = "none"
-SHOWN = ("app_id", "name", "org_id", "owner_id", "time_zone", "week_start", "retention_days", "created_at")
+SHOWN = ("app_id", "name", "time_zone", "retention_days", "events_per_second", "allowed_origins", "created_at")
 
 
 origin_option = click.option(
@@ -71,16 +68,13 @@ def create(settings: Settings, /, name: str, allowed_origins: tuple[str, ...], a
 @json_option
 @click.pass_obj
 def list_(settings: Settings, as_json: bool) -> None:
-    """List all apps."""
+    """List all apps; `allowed_origins` are those of their write keys."""
     with warehouse.connect(settings) as connection:
-        found = apps.list_apps(connection)
-    if as_json:
-        click.echo(json.dumps([asdict(one) for one in found], default=str, indent=2))
-        return
-    table = Table(*SHOWN)
-    for one in found:
-        table.add_row(*("" if (value := getattr(one, name)) is None else str(value) for name in SHOWN))
-    Console().print(table)
+        found = [
+            asdict(one) | {"allowed_origins": key_origins(connection, one.app_id, "write")}
+            for one in apps.list_apps(connection)
+        ]
+    print_rows(found, SHOWN, as_json=as_json)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import click
@@ -45,9 +46,25 @@ def print_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_
 
 def visible(value: object) -> str:
     """A value for a terminal: what could move its cursor or change its colours is escaped; None is empty."""
-    text = "" if value is None else str(value)
+    text = _text(value)
     if text.isprintable():
         return text
     return "".join(
         one if one.isprintable() or one == "\n" else one.encode("unicode_escape").decode("ascii") for one in text
     )
+
+
+def _text(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return value.isoformat(timespec="seconds")
+        case list() | tuple() if all(isinstance(one, str) for one in value):
+            return ", ".join(value)
+        case list() | tuple() | dict():
+            return json.dumps(value, default=str, ensure_ascii=False)
+        case _:
+            return str(value)

@@ -13,7 +13,7 @@ import click
 import psycopg
 
 from eventmill import stream, warehouse
-from eventmill.cli.output import json_option, print_rows
+from eventmill.cli.output import json_option, print_fields, print_rows
 from eventmill.cli.quarantine_rows import filter_of, filter_options, open_quarantine
 from eventmill.control import history
 from eventmill.control.rules import app_rules
@@ -144,11 +144,12 @@ def _print_done(report: ReplayReport, *, as_json: bool) -> None:
         answer = {"dry_run": False, **_numbers(report), "published_events": report.published_events}
         click.echo(json.dumps(answer))
         return
-    click.echo(
-        f"{report.published_events:,} events of {report.accepted:,} rows are in the stream;"
-        f" {report.rows - report.accepted - report.already_replayed:,} rows stay as they are,"
-        f" {report.already_replayed:,} were replayed before."
-    )
+    done = {
+        "replayed": f"{report.accepted:,} rows, {report.published_events:,} events",
+        "replayed before": f"{report.already_replayed:,} rows",
+        "left as they are": f"{report.rows - report.accepted - report.already_replayed:,} rows",
+    }
+    print_fields(done, as_json=False)
 
 
 def _numbers(report: ReplayReport) -> dict[str, int]:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from eventmill import arrivals
+from eventmill.cli.output import MIN_WIDTH
 from eventmill.embedded.processes import processes
 from eventmill.embedded.run_directory import RunDirectory, Status
 from eventmill.settings import Settings
@@ -91,15 +92,18 @@ def _print(answer: dict[str, Any]) -> None:
     console.print(table)
     if answer["today"]:
         console.print()
-        console.print(_arrivals(answer["today"]))
+        # A narrower terminal breaks lines itself; rich would cut what does not fit.
+        wide = Console(highlight=False, width=max(console.width, MIN_WIDTH))
+        wide.print(_arrivals(answer["today"]))
 
 
 def _arrivals(rows: list[dict[str, Any]]) -> Table:
     counts = ("received", "stored", "duplicates", "quarantined", "filtered")
-    numbers = [Column(name, justify="right") for name in counts]
-    table = Table(Column("app today", no_wrap=True), *numbers, "last event", box=None, padding=(0, 2))
+    numbers = [Column(name, justify="right", no_wrap=True) for name in counts]
+    words = (Column(name, no_wrap=True) for name in ("app today", "last event"))
+    table = Table(next(words), *numbers, *words, box=None, padding=(0, 2, 0, 0))
     for row in rows:
-        last = f"{_age(row['last_event_at'])} ago" if row["last_event_at"] else "none yet"
+        last = f"{_age(row['last_event_at'])} ago" if row["last_event_at"] else "none known"
         if row["silent_since"]:
             last = f"[red]silent since {row['silent_since']}[/red]"
         table.add_row(row["app_id"], *(f"{row[name]:,}" for name in counts), last)
@@ -111,4 +115,6 @@ def _age(instant: str | None) -> str:
         return ""
     seconds = int(time.time() - datetime.fromisoformat(instant).timestamp())
     hours, minutes = divmod(seconds // 60, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds % 60} s"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"

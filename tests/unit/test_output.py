@@ -1,6 +1,7 @@
 """What commands print of what others have sent."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -14,6 +15,20 @@ HOSTILE = "\x1b[2J[bold]x[/bold]\r\x07\u202e\x9b31m"
     [(None, ""), (7, "7"), ("naïve Δ 日本", "naïve Δ 日本"), ("a\nb", "a\nb"), ("\x1b[31m\t", "\\x1b[31m\\t")],
 )
 def test_only_what_steers_a_terminal_is_escaped(value: object, shown: str) -> None:
+    assert visible(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (True, "yes"),
+        (False, "no"),
+        (datetime(2026, 11, 22, 19, 8, 42, 37141, tzinfo=UTC), "2026-11-22T19:08:42+00:00"),
+        (["user_id", "properties.price"], "user_id, properties.price"),
+        ({"is_bot": False}, '{"is_bot": false}'),
+    ],
+)
+def test_values_read_as_people_write_them(value: object, shown: str) -> None:
     assert visible(value) == shown
 
 
