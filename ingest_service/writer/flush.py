@@ -143,7 +143,7 @@ class LakeWriter:
         decided = pa.concat_tables([rejected, settled])
         counts = _count(batch, accounts_of(batch.envelopes, screened.stored, screened.copies, decided))
         committed = self._commit_events(batch, screened, counts)
-        self.window.remember(screened, self.events.version)
+        self.window.remember(screened, committed.version)
         self.reach("after_commit")
         seconds = time.perf_counter() - started_at
         return replace(committed, seconds=seconds, window_seconds=self.window.seconds)
@@ -157,16 +157,17 @@ class LakeWriter:
             "missing": counts.missing,
             "through": batch.through,
         }
-        files = self._append(self.events, screened.stored, batch.through, note)
-        return Committed(self.events.version, batch.through, touched, note, counts, files, seconds=0.0)
+        version, files = self._append(self.events, screened.stored, batch.through, note)
+        return Committed(version, batch.through, touched, note, counts, files, seconds=0.0)
 
-    def _append(self, head: TableHead, rows: pa.Table, through: int, note: dict[str, Any]) -> int:
+    def _append(self, head: TableHead, rows: pa.Table, through: int, note: dict[str, Any]) -> tuple[int, int]:
+        """Commit the rows; the version that this made, and how many files they take."""
         files = self._write_files(head, rows)
         commit = Commit(files, transaction=Transaction(self.transaction_id, through), metadata=note)
         before = head.transactions.get(self.transaction_id)
         while True:
             try:
-                head.table.append(commit, head.version, self.reach)
+                version = head.table.append(commit, head.version, self.reach)
                 break
             except CommitConflictError:
                 head.advance()
@@ -179,8 +180,9 @@ class LakeWriter:
                 if not delta_log.log_path(head.table.directory, head.version + 1).exists():
                     _discard(head, files)
                 raise
+        # Somebody else may have committed right behind.
         head.advance()
-        return len(files)
+        return version, len(files)
 
     def _write_files(self, head: TableHead, rows: pa.Table) -> list[DataFile]:
         directory, statistics = head.table.directory, head.table.definition.statistics

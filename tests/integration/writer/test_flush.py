@@ -204,3 +204,15 @@ def test_the_cursor_outlives_a_checkpoint(lake: Lake) -> None:
     assert lake.writer().sequence == 2
     lake.writer().write(batch(3, 4))
     assert lake.event_ids() == ids(1, 4)
+
+
+def test_what_a_rival_commits_right_behind_a_commit_is_known_to_both(lake: Lake) -> None:
+    slow, rival = lake.writer(), lake.writer()
+    slow.reach = lambda step: rival.write(batch(2, 2)) and None if step == "after_log_fsync" else None
+    committed = slow.write(batch(1, 1))
+    assert committed is not None
+    assert committed.version == 1
+    copies = slow.write(Batch(2, 3, [envelope(3, lines(2))]))
+    assert copies is not None
+    assert copies.counts.stored == 0
+    assert lake.event_ids() == ids(1, 2)
