@@ -33,7 +33,7 @@ _ENGINE_MARK = b" crc32"
 _CHECKSUM = re.compile(rb'^\{"commitInfo":\{"checksum":"([0-9a-f]{8})"')
 _NO_CHECKSUM = "00000000"
 _CHECKSUM_AT = len('{"commitInfo":{"checksum":"')
-_BLOCK_BYTES = 1024 * 1024
+_BLOCK_BYTES = 64 * 1024
 
 
 class CommitConflictError(EventmillError):
@@ -139,9 +139,10 @@ def _is_foreign(content: bytes) -> bool:
 def file_checksum(path: Path) -> str:
     """CRC-32 of a file's bytes in hexadecimal digits. Raises OSError where it cannot be read."""
     checksum = 0
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            checksum = zlib.crc32(block, checksum)
+    block = memoryview(bytearray(_BLOCK_BYTES))
+    with path.open("rb", buffering=0) as file:
+        while size := file.readinto(block):
+            checksum = zlib.crc32(block[:size], checksum)
     return f"{checksum:08x}"
 
 

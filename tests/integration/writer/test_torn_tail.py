@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -166,23 +165,6 @@ async def test_a_repair_stores_nothing_that_was_rejected_then(bench: Bench) -> N
     (repair,) = await repair_files(writer.events, writer.quarantine, paths, replay_by_other_rules)
     assert repair.outcome == "repaired"
     assert bench.event_ids() == ["e1"]
-
-
-async def test_a_copy_of_an_event_in_another_damaged_file_stays_away(bench: Bench) -> None:
-    """Both files are damaged, so only the commit's note knows what had been left out."""
-    hours = [datetime.now(UTC) - timedelta(hours=number) for number in (1, 2)]
-    early, late = (f"{hour:%Y-%m-%dT%H}:30:00Z" for hour in hours)
-    async with running(bench):
-        await bench.wait_until_committed(await bench.publish([event(0, timestamp=early)]))
-    async with running(bench):
-        last = await bench.publish([event(1, timestamp=late), event(0, timestamp=late), event(2, timestamp=late)])
-        await bench.wait_until_committed(last)
-    for path in bench.table().directory.glob("*=*/**/*.parquet"):
-        flip_a_bit(path)
-    async with running(bench) as service:
-        await bench.wait_until_committed(await bench.publish([event(3)]))
-        assert service.instruments.damaged_files.labels("repaired")._value.get() == 2
-    assert bench.event_ids() == ["e0", "e1", "e2", "e3"]
 
 
 async def test_rejected_events_of_a_torn_entry_below_the_cursor_come_back(bench: Bench) -> None:

@@ -165,12 +165,8 @@ def test_an_event_from_a_clock_that_is_ahead_does_not_end_the_window(lake: Lake,
     assert fates(writer.write(again(4, of=1))) == (0, 3)
 
 
-async def test_a_repaired_file_holds_no_copies_that_were_not_stored(lake: Lake) -> None:
-    writer = lake.writer()
-    batches = [batch(1, 1), Batch(1, 3, [envelope(2, [*lines(1), *lines(2)]), envelope(3, lines(2))])]
-    for one in batches:
-        writer.write(one)
-    before = lake.rows()
+async def repaired(lake: Lake, writer: LakeWriter, batches: list[Batch]) -> str:
+    """Damage the file of the latest events and have it repaired; says what came of it."""
     latest = lake.table().snapshot().files.sort_by([("min.stream_seq", "descending")])["path"].to_pylist()[0]
     (lake.table().directory / latest).write_bytes(b"")
 
@@ -178,5 +174,32 @@ async def test_a_repaired_file_holds_no_copies_that_were_not_stored(lake: Lake) 
         return [item for one in batches for item in one.envelopes if first <= item.sequence <= last]
 
     (repair,) = await repair_files(writer.events, writer.quarantine, [latest], replay)
-    assert repair.outcome == "repaired"
+    return repair.outcome
+
+
+async def test_a_repaired_file_holds_no_copies_that_were_not_stored(lake: Lake) -> None:
+    writer = lake.writer()
+    batches = [batch(1, 1), Batch(1, 3, [envelope(2, [*lines(1), *lines(2)]), envelope(3, lines(2))])]
+    for one in batches:
+        writer.write(one)
+    before = lake.rows()
+    assert await repaired(lake, writer, batches) == "repaired"
     assert lake.rows().equals(before)
+
+
+async def test_a_repaired_file_holds_the_copies_that_were_stored_after_the_window(lake: Lake) -> None:
+    limits = WindowLimits(length=timedelta(seconds=4))
+    writer = LakeWriter.open(lake.table(), lake.table(QUARANTINE), CURSOR, limits=limits)
+    late = Batch(1, 8, [envelope(7, [*lines(1), *lines(7)]), envelope(8, lines(7))])
+    for one in (batch(1, 1), late):
+        writer.write(one)
+    before = lake.rows()
+    assert before.num_rows == 9
+    assert await repaired(lake, writer, [batch(1, 1), late]) == "repaired"
+    assert lake.rows().equals(before)
+
+
+async def test_without_a_note_copies_are_told_by_their_ids(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As commits of older versions, and log entries that were cleaned up."""
+    monkeypatch.setattr("ingest_service.writer.repair.recorded_copies", lambda *_: None)
+    await test_a_repaired_file_holds_no_copies_that_were_not_stored(lake)
