@@ -20,6 +20,7 @@ from eventmill.settings import Settings
 from tests.writer_bench import environment
 
 PATIENCE_SECONDS = 60.0
+STOP_SECONDS = 30.0
 MODULES = {"gateway": "ingest_service.gateway", "writer": "ingest_service.writer"}
 
 
@@ -37,7 +38,7 @@ class Plant:
 
     def start(self, name: str, **variables: str) -> None:
         """Start gateway or writer, with further variables; does not wait."""
-        given = environment(self.settings) | self.variables.get(name, {}) | variables
+        given = environment(self.settings) | {"PYTHONFAULTHANDLER": "1"} | self.variables.get(name, {}) | variables
         with (self.settings.home / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", MODULES[name]],
@@ -133,7 +134,13 @@ class Plant:
         """End a process cleanly and start it with further variables."""
         process = self.processes[name]
         process.terminate()
-        process.wait(30)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            # It says then where its threads are.
+            process.send_signal(signal.SIGABRT)
+            process.wait()
+            raise AssertionError(f"{name} did not end: {self.log(name)}") from None
         self.start(name, **variables)
 
     def stop_all(self) -> None:
