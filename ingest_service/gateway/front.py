@@ -65,9 +65,11 @@ class IngestFront:
                 request.admit(admitted)
                 return await endpoint(request)
         except Problem as error:
-            problem = error
+            # Its traceback would hold this frame, and all that the request has brought, until cycles are collected.
+            problem = error.with_traceback(None)
         except (NotReadyError, StreamFullError, PublishError) as error:
             problem = unavailable(error.message)
+            error.__traceback__ = None
         except Exception as error:  # whatever should not happen is answered, never dropped
             logger.exception("request failed", exc_info=error)
             problem = crashed()

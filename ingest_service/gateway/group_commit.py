@@ -1,10 +1,10 @@
-"""Group commit: requests of an app that come while an envelope of it is under way share the next one, and its fsync."""
+"""Group commit: requests that come while envelopes are under way share the next ones, and one sync of the disk."""
 
 import asyncio
 import time
 import uuid
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from prometheus_client import CollectorRegistry
 
@@ -13,27 +13,45 @@ from eventmill.contracts import metrics
 from eventmill.contracts.envelope import Section, encode_headers, encode_lines, section_bytes
 from eventmill.errors import EventmillError
 from eventmill.stream import PublishError
-from ingest_service.gateway.group_queue import MAX_BODY_BYTES, Part, Queue
+from ingest_service.gateway.group_queue import MAX_BODY_BYTES, Part, Waiting
 from ingest_service.gateway.intake import Envelope
 
-# Publishing costs as much as two requests of one event do, so under load envelopes of an app keep this distance.
+# Publishing costs as much as two requests of one event do, so under load departures keep this distance.
 PACE_SECONDS = 0.003
+# Departures under way at once. A second one only where it is full or shared by so many requests: large requests do not
+# queue up, and a broker that answers slowly is not waited for with the hands in the lap.
+MAX_UNDER_WAY = 4
+WORTHWHILE_REQUESTS = 16
+# How often it is looked for requests whose time is over: one timer for all costs less than one each.
+SWEEP_SECONDS = 0.05
 # A line that cannot stand as it is travels in base64.
 WRAPPED_GROWTH = 1.4
+
+
+class Message(NamedTuple):
+    """An envelope as it is published; `deadline` is a monotonic instant."""
+
+    app_id: str
+    body: bytes
+    headers: dict[str, str]
+    deadline: float
 
 
 class Publisher(Protocol):
     """Where envelopes go."""
 
-    async def publish(self, app_id: str, body: bytes, headers: dict[str, str], deadline: float, /) -> None:
-        """Return once the message is durable; raise EventmillError where that is not known by `deadline`."""
+    async def publish(self, message: Message, /) -> None:
+        """Return once the message is durable; raise EventmillError where that is not known by its deadline."""
+
+    async def publish_together(self, messages: Sequence[Message], /) -> list[EventmillError | None]:
+        """For each message None once it is durable, or why that is not known by its deadline."""
 
 
 class GroupCommit:
     """Puts the parts of concurrent requests into envelopes, one app's apart from another's.
 
-    An envelope sets out at once where none of its app is under way; what comes meanwhile goes with the next one. After
-    an envelope of several requests the next one sets out `pace_seconds` later at the earliest.
+    They depart at once where nothing is under way; what comes meanwhile, of all apps, departs together afterwards.
+    After a departure of several requests the next one leaves `pace_seconds` later at the earliest.
     """
 
     def __init__(
@@ -44,8 +62,14 @@ class GroupCommit:
         pace_seconds: float = PACE_SECONDS,
     ) -> None:
         self._publisher, self._reach, self._pace_seconds = publisher, reach, pace_seconds
-        self._queues: dict[str, Queue] = {}
+        self._waiting = Waiting()
+        self._under_way = 0
+        # Loop time before which nothing departs unless it is full.
+        self._paced_until = 0.0
+        self._is_timed = False
         self._flights: set[asyncio.Task[None]] = set()
+        # Deadlines of the parts that are not settled yet.
+        self._open: list[tuple[float, asyncio.Future[EventmillError | None]]] = []
         self._requests = telemetry.histogram(metrics.GATEWAY_GROUP_REQUESTS, registry)
         self._events = telemetry.histogram(metrics.GATEWAY_GROUP_EVENTS, registry)
 
@@ -55,83 +79,106 @@ class GroupCommit:
         `deadline` is a monotonic instant. Raises NotReadyError, StreamFullError or PublishError: nothing of it was
         confirmed. Whoever stops waiting does not disturb the others of the same envelope.
         """
-        parts = [self._enqueue(envelope, lines, deadline, n) for n, lines in enumerate(_chunks(envelope.lines))]
+        settled = [self._enqueue(envelope, lines, deadline, n) for n, lines in enumerate(_chunks(envelope.lines))]
         # The parts hold the lines in their own form.
         envelope.lines = []
-        loop = asyncio.get_running_loop()
-        late = loop.call_at(loop.time() + deadline - time.monotonic(), _expire, parts)
-        try:
-            failures = [await part.settled for part in parts]
-        finally:
-            late.cancel()
+        failures = [await one for one in settled]
         for failure in failures:
             if failure is not None:
                 raise failure.with_traceback(None)
 
-    def _enqueue(self, envelope: Envelope, lines: list[bytes], deadline: float, number: int) -> Part:
-        """The part of a chunk of the envelope's lines; the first one carries the counts of what was left out."""
+    def _enqueue(
+        self, envelope: Envelope, lines: list[bytes], deadline: float, number: int
+    ) -> asyncio.Future[EventmillError | None]:
+        """Have a chunk of the envelope's lines wait; the first one carries the counts of what was left out."""
         section = Section(envelope.context, len(lines), {} if number else envelope.filtered)
-        settled = asyncio.get_running_loop().create_future()
-        part = Part(section, encode_lines(lines), section_bytes(section), deadline, settled)
-        queue = self._queues.get(envelope.context.app_id)
-        if queue is None:
-            queue = self._queues[envelope.context.app_id] = Queue(envelope.context.app_id)
-        queue.add(part)
-        self._set_out(queue)
-        return part
-
-    def _set_out(self, queue: Queue) -> None:
         loop = asyncio.get_running_loop()
-        if not queue.may_set_out():
+        settled = loop.create_future()
+        part = Part(section, encode_lines(lines), section_bytes(section), deadline, settled)
+        if not self._open:
+            loop.call_later(SWEEP_SECONDS, self._sweep)
+        self._open.append((deadline, settled))
+        self._waiting.add(envelope.context.app_id, part)
+        self._depart()
+        return settled
+
+    def _sweep(self) -> None:
+        """Refuse the requests whose time is over."""
+        now = time.monotonic()
+        self._open = [one for one in self._open if not one[1].done()]
+        for deadline, settled in self._open:
+            if deadline <= now:
+                message = "The broker did not confirm the events in time."
+                settled.set_result(PublishError(message, "Send them again."))
+        if self._open:
+            asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
+
+    def _depart(self) -> None:
+        if not self._may_depart():
             return
-        if queue.paced_until > loop.time() and not queue.is_full():
-            if not queue.is_timed:
-                queue.is_timed = True
-                loop.call_at(queue.paced_until, self._set_out_timed, queue)
+        loop = asyncio.get_running_loop()
+        if self._paced_until > loop.time() and not self._waiting.is_full():
+            if not self._is_timed:
+                self._is_timed = True
+                loop.call_at(self._paced_until, self._depart_timed)
             return
-        queue.under_way += 1
+        self._under_way += 1
         # It takes its parts when it runs: what arrived in the same turn of the loop comes along.
-        flight = loop.create_task(self._fly(queue))
+        flight = loop.create_task(self._fly())
         self._flights.add(flight)
         flight.add_done_callback(self._flights.discard)
 
-    def _set_out_timed(self, queue: Queue) -> None:
-        queue.is_timed, queue.paced_until = False, 0.0
-        self._set_out(queue)
+    def _may_depart(self) -> bool:
+        """Whether a departure beside those under way is worth its while."""
+        requests = self._waiting.requests
+        if not requests or self._under_way >= MAX_UNDER_WAY:
+            return False
+        return not self._under_way or requests >= WORTHWHILE_REQUESTS or self._waiting.is_full()
 
-    async def _fly(self, queue: Queue) -> None:
-        parts = queue.take()
+    def _depart_timed(self) -> None:
+        self._is_timed, self._paced_until = False, 0.0
+        self._depart()
+
+    async def _fly(self) -> None:
+        groups = self._waiting.take()
         # A client that sends one after the other never waits; where several send at once, so will the next ones.
-        queue.paced_until = asyncio.get_running_loop().time() + self._pace_seconds if len(parts) > 1 else 0.0
-        failure: EventmillError | None = PublishError("The gateway failed to publish.", "Its log says why.")
+        is_shared = sum(map(len, groups.values())) > 1
+        self._paced_until = asyncio.get_running_loop().time() + self._pace_seconds if is_shared else 0.0
+        failures: Sequence[EventmillError | None] = [
+            PublishError("The gateway failed to publish.", "Its log says why.") for _ in groups
+        ]
         try:
-            failure = await self._publish(queue.app_id, parts) if parts else None
+            failures = await self._publish(groups) if groups else []
         finally:
-            queue.under_way -= 1
-            for part in parts:
-                if not part.settled.done():
-                    part.settled.set_result(failure)
-            self._set_out(queue)
+            self._under_way -= 1
+            for parts, failure in zip(groups.values(), failures, strict=True):
+                for part in parts:
+                    if not part.settled.done():
+                        part.settled.set_result(failure)
+            self._depart()
 
-    async def _publish(self, app_id: str, parts: Sequence[Part]) -> EventmillError | None:
+    async def _publish(self, groups: Mapping[str, Sequence[Part]]) -> Sequence[EventmillError | None]:
+        messages = [self._message(app_id, parts) for app_id, parts in groups.items()]
+        self._reach("before_publish")
+        if len(messages) == 1:
+            try:
+                await self._publisher.publish(messages[0])
+            except EventmillError as error:
+                # Its traceback would hold these frames, and with them the events, until cycles are collected.
+                return [error.with_traceback(None)]
+            failures: Sequence[EventmillError | None] = [None]
+        else:
+            failures = await self._publisher.publish_together(messages)
+        self._reach("after_publish")
+        return failures
+
+    def _message(self, app_id: str, parts: Sequence[Part]) -> Message:
         self._requests.observe(len(parts))
         self._events.observe(sum(part.section.events or 0 for part in parts))
         # Parts of filtered events alone have no line.
-        body = b"\n".join(part.body for part in parts if part.body)
+        body = b"\n".join([part.body for part in parts if part.body])
         headers = encode_headers([part.section for part in parts], str(uuid.uuid4()))
-        self._reach("before_publish")
-        try:
-            await self._publisher.publish(app_id, body, headers, max(part.deadline for part in parts))
-        except EventmillError as error:
-            return error
-        self._reach("after_publish")
-        return None
-
-
-def _expire(parts: Sequence[Part]) -> None:
-    for part in parts:
-        if not part.settled.done():
-            part.settled.set_result(PublishError("The broker did not confirm the events in time.", "Send them again."))
+        return Message(app_id, body, headers, max(part.deadline for part in parts))
 
 
 def _chunks(lines: list[bytes]) -> list[list[bytes]]:

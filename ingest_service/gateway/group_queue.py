@@ -1,4 +1,4 @@
-"""The parts of requests that wait for an envelope of their app, and which of them the next one takes."""
+"""The parts of requests that wait for an envelope of their app, and which of them set out next."""
 
 import asyncio
 from collections import deque
@@ -9,12 +9,11 @@ from eventmill.contracts.limits import MAX_HEADER_BYTES, MAX_REQUEST_EVENTS
 from eventmill.errors import EventmillError
 from eventmill.stream import MAX_MESSAGE_BYTES
 
-# Envelopes of one app under way at once. A second one only where it is full or shared by so many requests: large
-# requests do not queue up, and a broker that answers slowly is not waited for with the hands in the lap.
-MAX_UNDER_WAY = 4
-WORTHWHILE_REQUESTS = 16
 # What the broker's limit leaves for the events; the broker adds a subject and a reply address to the headers.
 MAX_BODY_BYTES = MAX_MESSAGE_BYTES - MAX_HEADER_BYTES - 4_096
+# Envelopes that set out together, and the bytes of their bodies; the broker itself takes 1,000 in a batch.
+MAX_ENVELOPES = 200
+MAX_TOGETHER_BYTES = MAX_BODY_BYTES
 
 
 @dataclass(slots=True, eq=False)
@@ -32,12 +31,7 @@ class Part:
 class Queue:
     """The parts of one app that wait for an envelope."""
 
-    app_id: str
     parts: deque[Part] = field(default_factory=deque)
-    under_way: int = 0
-    # Loop time before which no envelope sets out unless it is full.
-    paced_until: float = 0.0
-    is_timed: bool = False
     events: int = 0
     body_bytes: int = 0
     header_bytes: int = 0
@@ -56,12 +50,6 @@ class Queue:
         """Whether more waits than one envelope can take."""
         return not _fits(self.events, self.body_bytes, self.header_bytes)
 
-    def may_set_out(self) -> bool:
-        """Whether an envelope beside those under way is worth its while."""
-        if not self.parts or self.under_way >= MAX_UNDER_WAY:
-            return False
-        return not self.under_way or len(self.parts) >= WORTHWHILE_REQUESTS or self.is_full()
-
     def take(self) -> list[Part]:
         """The next envelope's parts; those whose request has given up are left out."""
         taken: list[Part] = []
@@ -77,6 +65,51 @@ class Queue:
                 taken.append(part)
             self.parts.popleft()
             self._weigh(part, -1)
+        return taken
+
+
+class Waiting:
+    """The queues of all apps, the longest waiting first."""
+
+    def __init__(self) -> None:
+        self._queues: dict[str, Queue] = {}
+        self._body_bytes = 0
+        self._has_full_queue = False
+        self.requests = 0
+
+    def add(self, app_id: str, part: Part) -> None:
+        """Have a part wait for an envelope of its app."""
+        queue = self._queues.get(app_id)
+        if queue is None:
+            queue = self._queues[app_id] = Queue()
+        queue.add(part)
+        self.requests += 1
+        self._body_bytes += len(part.body)
+        self._has_full_queue = self._has_full_queue or queue.is_full()
+
+    def is_full(self) -> bool:
+        """Whether more waits than can set out at once."""
+        return self._has_full_queue or self._body_bytes > MAX_TOGETHER_BYTES or len(self._queues) > MAX_ENVELOPES
+
+    def take(self) -> dict[str, list[Part]]:
+        """The parts of the envelopes that set out together, one an app; never more than the broker likes at once."""
+        taken: dict[str, list[Part]] = {}
+        body_bytes = 0
+        for app_id in list(self._queues):
+            if len(taken) >= MAX_ENVELOPES or (taken and body_bytes >= MAX_TOGETHER_BYTES):
+                break
+            queue = self._queues.pop(app_id)
+            waited = len(queue.parts)
+            held = queue.body_bytes - waited
+            if parts := queue.take():
+                taken[app_id] = parts
+                body_bytes += sum(len(part.body) for part in parts)
+            self.requests -= waited - len(queue.parts)
+            self._body_bytes -= held - (queue.body_bytes - len(queue.parts))
+            if queue.parts:
+                # To the end: an app that sends much does not hold up the others.
+                self._queues[app_id] = queue
+        self._has_full_queue = any(queue.is_full() for queue in self._queues.values())
         return taken
 
 

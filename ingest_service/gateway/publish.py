@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 import httpx
 import nats.errors
@@ -16,9 +17,12 @@ from eventmill.contracts import metrics
 from eventmill.errors import EventmillError, NotReadyError
 from eventmill.settings import Settings
 from eventmill.stream import PublishError, StreamFullError
+from ingest_service.gateway.atomic_batch import BatchError, publish_batch
+from ingest_service.gateway.group_commit import Message
 
 WATCH_SECONDS = 5.0
 RETRY_SECONDS = 0.5
+BATCH_SECONDS = 0.8
 
 logger = structlog.get_logger(__name__)
 
@@ -86,12 +90,13 @@ class Broker:
         if response.status_code != 200:
             raise NotReadyError(f"The broker is not healthy: {response.text[:200]}")
 
-    async def publish(self, app_id: str, body: bytes, headers: dict[str, str], deadline: float) -> None:
-        """Return once the broker has the envelope on its disk; `deadline` is a monotonic instant.
+    async def publish(self, message: Message) -> None:
+        """Return once the broker has the envelope on its disk.
 
         Raises NotReadyError, StreamFullError or PublishError.
         """
-        jetstream = await self._connected(deadline)
+        app_id, body, headers, deadline = message
+        _, jetstream = await self._connected(deadline)
         started = time.monotonic()
         try:
             await stream.publish_envelope(jetstream, app_id, body, headers, deadline - started)
@@ -101,14 +106,44 @@ class Broker:
             raise
         self._seconds.observe(time.monotonic() - started)
 
-    async def _connected(self, deadline: float) -> JetStreamContext:
+    async def publish_together(self, messages: Sequence[Message]) -> list[EventmillError | None]:
+        """As `publish` for each message, in one atomic batch where the broker takes it.
+
+        A batch that is not confirmed says nothing of any message: it may be stored without its answer having come, it
+        may come to be stored later, and one message whose id is known (or one too many for the stream) has all refused.
+        So each message is then published by itself, under the same id: what is stored already is confirmed as such.
+        """
+        deadline = min(message.deadline for message in messages)
+        try:
+            client, _ = await self._connected(deadline)
+            started = time.monotonic()
+            # The other half of the time is left for the messages by themselves.
+            await publish_batch(client, messages, min(BATCH_SECONDS, (deadline - started) / 2))
+        except NotReadyError as error:
+            return [error.with_traceback(None)] * len(messages)
+        except BatchError as error:
+            logger.info("batch not confirmed, its envelopes go one by one", envelopes=len(messages), reason=str(error))
+            return await asyncio.gather(*(self._failure_of(message) for message in messages))
+        seconds = time.monotonic() - started
+        for _ in messages:
+            self._seconds.observe(seconds)
+        return [None] * len(messages)
+
+    async def _failure_of(self, message: Message) -> EventmillError | None:
+        try:
+            await self.publish(message)
+        except EventmillError as error:
+            return error.with_traceback(None)
+        return None
+
+    async def _connected(self, deadline: float) -> tuple[Client, JetStreamContext]:
         """Waits for a reconnection: a publish meanwhile would lie in a buffer and be sent after we said no."""
         while self._client is None or self._jetstream is None or not self._client.is_connected:
             if time.monotonic() + 0.05 >= deadline:
                 self._failures.labels("not_confirmed").inc()
                 raise NotReadyError("The broker is not connected.")
             await asyncio.sleep(0.05)
-        return self._jetstream
+        return self._client, self._jetstream
 
     async def close(self) -> None:
         """Close the connection."""

@@ -9,7 +9,7 @@ import uuid
 from eventmill.contracts.envelope import Section, encode_headers, encode_lines
 from ingest_service.gateway import app
 from ingest_service.gateway.__main__ import main
-from ingest_service.gateway.group_commit import GroupCommit
+from ingest_service.gateway.group_commit import GroupCommit, Message
 from ingest_service.gateway.intake import Envelope
 
 
@@ -20,7 +20,7 @@ class EventByEvent(GroupCommit):
         """Return once the broker has confirmed each event by itself."""
         for line in envelope.lines:
             headers = encode_headers([Section(envelope.context, 1)], str(uuid.uuid4()))
-            await self._publisher.publish(envelope.context.app_id, encode_lines([line]), headers, deadline)
+            await self._publisher.publish(Message(envelope.context.app_id, encode_lines([line]), headers, deadline))
 
 
 if __name__ == "__main__":

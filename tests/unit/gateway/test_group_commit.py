@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -9,9 +10,9 @@ from prometheus_client import CollectorRegistry
 
 from eventmill.contracts.decode import EnvelopeContext
 from eventmill.contracts.envelope import decode_sections, split_body
-from eventmill.errors import NotReadyError
+from eventmill.errors import EventmillError, NotReadyError
 from eventmill.stream import MAX_MESSAGE_BYTES, PublishError
-from ingest_service.gateway.group_commit import GroupCommit
+from ingest_service.gateway.group_commit import GroupCommit, Message
 from ingest_service.gateway.intake import Envelope
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -23,11 +24,17 @@ class FakeBroker:
     def __init__(self) -> None:
         self.published: list[tuple[str, bytes, dict[str, str]]] = []
         self.outcomes: list[asyncio.Future[None]] = []
+        self.batches: list[list[str]] = []
 
-    async def publish(self, app_id: str, body: bytes, headers: dict[str, str], _deadline: float) -> None:
-        self.published.append((app_id, body, headers))
+    async def publish(self, message: Message) -> None:
+        self.published.append(message[:3])
         self.outcomes.append(asyncio.get_running_loop().create_future())
         await self.outcomes[-1]
+
+    async def publish_together(self, messages: Sequence[Message]) -> list[EventmillError | None]:
+        self.batches.append([message.app_id for message in messages])
+        results = await asyncio.gather(*map(self.publish, messages), return_exceptions=True)
+        return [result if isinstance(result, EventmillError) else None for result in results]
 
     def lines(self, number: int) -> list[bytes]:
         return split_body(self.published[number][1])
@@ -136,15 +143,44 @@ async def test_a_request_larger_than_an_envelope_is_split_and_confirmed_as_a_who
     assert sum(sum(section.filtered.values()) for section in sections) == 3
 
 
-async def test_apps_do_not_wait_for_each_other(group: GroupCommit, broker: FakeBroker) -> None:
+async def test_envelopes_of_several_apps_that_wait_depart_together(group: GroupCommit, broker: FakeBroker) -> None:
+    first = commit(group, envelope(b"1"))
+    await settle()
+    others = [commit(group, envelope(b"2", app_id=app_id)) for app_id in ("shop", "blog", "blog")]
+    await settle()
+    assert len(broker.published) == 1
+    broker.outcomes[0].set_result(None)
+    await first
+    await settle()
+    assert broker.batches == [["shop", "blog"]]
+    assert [(app_id, body) for app_id, body, _ in broker.published[1:]] == [("shop", b"2"), ("blog", b"2\n2")]
+    for outcome in broker.outcomes[1:]:
+        outcome.set_result(None)
+    await asyncio.gather(*others)
+
+
+async def test_of_envelopes_that_depart_together_each_has_its_own_outcome(
+    group: GroupCommit, broker: FakeBroker
+) -> None:
     tasks = [commit(group, envelope(b"1", app_id=app_id)) for app_id in ("shop", "blog")]
     await settle()
-    assert [app_id for app_id, _, _ in broker.published] == ["shop", "blog"]
+    broker.outcomes[0].set_exception(PublishError("not confirmed"))
     broker.outcomes[1].set_result(None)
-    await tasks[1]
-    assert not tasks[0].done()
-    broker.outcomes[0].set_result(None)
-    await tasks[0]
+    assert [type(one) for one in await asyncio.gather(*tasks, return_exceptions=True)] == [PublishError, type(None)]
+
+
+async def test_no_more_departs_together_than_the_broker_likes_and_no_app_is_left_behind(
+    group: GroupCommit, broker: FakeBroker
+) -> None:
+    tasks = [commit(group, envelope(b"x" * 490_000, app_id=f"app{number % 7}")) for number in range(14)]
+    for _ in range(6):
+        await settle()
+        for outcome in broker.outcomes:
+            if not outcome.done():
+                outcome.set_result(None)
+    await asyncio.gather(*tasks)
+    assert len({app_id for app_id, _, _ in broker.published}) == 7
+    assert max(map(len, broker.batches)) < 7
 
 
 async def test_a_failure_reaches_exactly_the_requests_of_its_envelope(group: GroupCommit, broker: FakeBroker) -> None:
