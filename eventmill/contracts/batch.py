@@ -73,8 +73,10 @@ def usual_events(
     judged = _judge(lines, spans, app, history_start) if app is not None else None
     if judged is None:
         return NO_USUAL_EVENTS, list(range(len(lines)))
-    for position in judged.unusual:
-        judged.fields["properties"][position] = b""  # it may not be UTF-8
+    if judged.unusual:
+        texts = enumerate(judged.fields["properties"])
+        # They may not be UTF-8.
+        judged.fields["properties"] = [b"" if position in judged.unusual else text for position, text in texts]
     usual = UsualEvents(line_numbers(judged.rows), judged.span_of, arrays_of(judged.fields), *judged.times)
     if judged.unusual:
         usual = usual.where(pa.array([position not in judged.unusual for position in range(len(judged.rows))]))

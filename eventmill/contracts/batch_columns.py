@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
+from msgspec.structs import astuple
 
 from eventmill.contracts import limits
 from eventmill.contracts.decode import EnvelopeContext
@@ -24,10 +25,11 @@ _UsualEvent = msgspec.defstruct(
     kw_only=True,
     gc=False,
 )
+_NAMES = _UsualEvent.__struct_fields__
 _EVENT = msgspec.json.Decoder(_UsualEvent)
 _BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
-Column = list[Any]
+Column = Sequence[Any]
 # Arrow types of the payload's fields; the others are texts. Those of no type have columns of their own.
 _TYPES = {"duration_ms": pa.int64(), "is_bot": pa.bool_(), "timestamp": None, "sent_at": None, "opt_out": None}
 
@@ -59,48 +61,12 @@ def decode_lines(lines: Sequence[bytes]) -> tuple[Sequence[int], list[Any]]:
 
 def columns_of(events: list[Any]) -> dict[str, Column]:
     """The fields that any event has."""
-    nothing = [None] * len(events)
-    fields = {name: column for name, column in _every_column(events).items() if column != nothing}
+    nothing = (None,) * len(events)
+    # Transposed in C: a comprehension for each field takes twice as long.
+    columns = zip(_NAMES, zip(*map(astuple, events), strict=True), strict=True)
+    fields: dict[str, Column] = {name: column for name, column in columns if column != nothing}
     fields["properties"] = list(map(bytes, fields["properties"]))
     return fields
-
-
-def _every_column(events: list[Any]) -> dict[str, Column]:
-    # One comprehension each: an attrgetter takes twice as long, rows of tuples wake the garbage collector.
-    return {
-        "app_id": [event.app_id for event in events],
-        "event_id": [event.event_id for event in events],
-        "event_type": [event.event_type for event in events],
-        "event_name": [event.event_name for event in events],
-        "timestamp": [event.timestamp for event in events],
-        "sent_at": [event.sent_at for event in events],
-        "user_id": [event.user_id for event in events],
-        "anonymous_id": [event.anonymous_id for event in events],
-        "session_id": [event.session_id for event in events],
-        "source": [event.source for event in events],
-        "page_url": [event.page_url for event in events],
-        "page_path": [event.page_path for event in events],
-        "page_title": [event.page_title for event in events],
-        "referrer": [event.referrer for event in events],
-        "utm_source": [event.utm_source for event in events],
-        "utm_medium": [event.utm_medium for event in events],
-        "utm_campaign": [event.utm_campaign for event in events],
-        "utm_term": [event.utm_term for event in events],
-        "utm_content": [event.utm_content for event in events],
-        "device_type": [event.device_type for event in events],
-        "os": [event.os for event in events],
-        "browser": [event.browser for event in events],
-        "country": [event.country for event in events],
-        "app_version": [event.app_version for event in events],
-        "sdk_version": [event.sdk_version for event in events],
-        "locale": [event.locale for event in events],
-        "time_zone": [event.time_zone for event in events],
-        "duration_ms": [event.duration_ms for event in events],
-        "is_bot": [event.is_bot for event in events],
-        "schema_version": [event.schema_version for event in events],
-        "opt_out": [event.opt_out for event in events],
-        "properties": [event.properties for event in events],
-    }
 
 
 def arrays_of(fields: dict[str, Column]) -> dict[str, pa.Array]:

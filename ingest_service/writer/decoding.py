@@ -101,9 +101,9 @@ class DecodedEnvelope:
     def files(self) -> set[tuple[int, bool]]:
         """The data files that its events go to: home hour in hours since 1970, and whether they are shifted."""
         usual = self.usual
-        both = pa.table([usual.home_hour, usual.shifted], names=["hour", "shifted"]) if len(usual) else None
-        distinct = both.group_by(["hour", "shifted"]).aggregate([]).to_pylist() if both is not None else []
-        found = {(row["hour"], row["shifted"]) for row in distinct}
+        # Hour and mark in one number: to group by two columns takes a hundred times as long.
+        numbers = pc.add(pc.multiply(usual.home_hour, 2), usual.shifted.cast(pa.int64()))
+        found = {(number >> 1, bool(number & 1)) for number in pc.unique(numbers).to_pylist()}
         epoch = date(1970, 1, 1)
         return found | {
             ((event.event_date - epoch).days * 24 + event.event_hour, event.shifted) for event in self.others
