@@ -141,7 +141,7 @@ WRITER_LAG_SECONDS = MetricDefinition(
 WRITER_DAMAGED_FILES = MetricDefinition(
     "eventmill_writer_damaged_files_total",
     "counter",
-    "Damaged data files found in the lake, by what became of them: repaired or lost.",
+    "Damaged data files found in the lake, by what became of them: repaired, lost (rows are missing) or differs.",
     ("outcome",),
 )
 WRITER = (

@@ -158,6 +158,11 @@ def merge(
 
 def read_rows(table: LakeTable, files: Sequence[SmallFile], columns: pa.Schema) -> pa.Table:
     """All rows of the files; a flipped bit raises OSError."""
+    for file in files:
+        # In Parquet's footer, a bit in a column's name would make the column look empty; pages have checksums.
+        unknown = set(pq.read_schema(table.directory / unquote(file.path)).names) - set(columns.names)
+        if unknown:
+            raise OSError(f"{file.path} has columns that the table has not: {sorted(unknown)}")
     tables = [
         pq.read_table(
             table.directory / unquote(file.path), partitioning=None, schema=columns, page_checksum_verification=True

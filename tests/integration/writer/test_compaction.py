@@ -140,6 +140,15 @@ def test_a_clean_up_cut_off_in_the_middle_leaves_no_hole(lake: Lake, monkeypatch
     assert repair_log(lake.table()) == 0
 
 
+def test_a_file_with_a_flipped_bit_in_its_footer_is_not_merged(lake: Lake) -> None:
+    fill(lake, 3)
+    path = lake.table().directory / paths(lake)[0]
+    content = bytearray(path.read_bytes())
+    content[content.index(b"user_id")] ^= 1
+    path.write_bytes(content)
+    assert compact(lake.table(), LIMITS, datetime.now(UTC)) == 0
+
+
 async def test_a_child_that_fails_is_told_of_with_its_code(new_directory: Callable[[], Path]) -> None:
     compactor = Compactor(new_directory() / "no-lake", every=1)
     with capture_logs() as said:
