@@ -69,6 +69,9 @@ export class Eventmill {
    * @returns {() => void}
    */
   live(callback) {
+    if (!this._WebSocket) {
+      throw new Error("This runtime has no WebSocket: use Node 22 or newer, or give one, new Eventmill({WebSocket: …}).");
+    }
     /** @type {import("./eventmill.d.ts").Update<any>} */
     let latest = { data: null, meta: null, isStale: true, error: null };
     /** @type {WebSocket | null} */

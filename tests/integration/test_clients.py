@@ -201,3 +201,13 @@ def test_the_javascript_client_runs_in_node(service: Service, keys: dict[str, st
     command = [node, "--input-type=module", "--eval", program, JS.as_uri(), service.url, keys["read"]]
     answer = subprocess.run(command, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "3"
+
+
+def test_the_javascript_client_says_that_live_needs_a_websocket(page: Page) -> None:
+    said = page.evaluate(
+        """() => {
+            const without = new client.Eventmill({url: location.origin, key: 'em_r_x', WebSocket: null});
+            try { without.live(() => {}); } catch (error) { return error.message; }
+        }"""
+    )
+    assert said.startswith("This runtime has no WebSocket")
