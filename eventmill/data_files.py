@@ -15,6 +15,11 @@ import pyarrow.parquet as pq
 from eventmill import faults
 from eventmill.delta_log import DataFile, file_checksum, make_directories, sync_directory, sync_file
 
+# Values that hardly ever repeat, and by whose least and greatest nobody could skip a file.
+_SCATTERED = frozenset({"event_id", "properties", "message", "raw", "row_no"})
+# These hardly repeat either.
+_INSTANTS = frozenset({"event_time", "timestamp", "sent_at"})
+
 
 def write_data_file(
     table: Path,
@@ -35,7 +40,7 @@ def write_data_file(
     make_directories(directory, table)
     path = directory / f"{prefix}-{uuid.uuid4()}.parquet"
     try:
-        pq.write_table(rows, path, compression="zstd", write_page_checksum=True, store_schema=False)
+        pq.write_table(rows, path, write_page_checksum=True, store_schema=False, **_encoding(rows.schema))
         sync_file(path)
     except BaseException:
         path.unlink(missing_ok=True)
@@ -50,6 +55,13 @@ def write_data_file(
         stats=encode_statistics(rows, statistics),
         checksum=file_checksum(path),
     )
+
+
+def _encoding(schema: pa.Schema) -> dict[str, Any]:
+    """How columns are written. A dictionary of values that are nearly all different is the column a second time."""
+    ordered = [name for name in schema.names if name not in _SCATTERED]
+    repeating = [name for name in ordered if name not in _INSTANTS]
+    return {"compression": "zstd", "use_dictionary": repeating, "write_statistics": ordered}
 
 
 def encode_statistics(rows: pa.Table, columns: Sequence[str]) -> str:
