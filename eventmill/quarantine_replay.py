@@ -13,7 +13,6 @@ import msgspec
 from eventmill.contracts import subjects
 from eventmill.contracts.decode import AppRules, DecodeContext, EnvelopeContext, Filtered, Rejected, decode_event
 from eventmill.contracts.envelope import (
-    EnvelopeError,
     Section,
     decode_sections,
     encode_headers,
@@ -139,7 +138,7 @@ def _sections(row: QuarantinedEvent) -> list[Section]:
     """Sections by the headers that were kept; where these were what was wrong, one that knows the arrival only."""
     try:
         return decode_sections(subjects.subject_for(row.app_id), _kept_headers(row.message), row.received_at)
-    except EnvelopeError:
+    except ValueError:  # EnvelopeError, or a subject that no app can have
         return [Section(_context_of(row))]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -23,7 +24,7 @@ CURSOR = "2026-01-01T00:00:00+00:00/0"
 SHOP = AppRules("shop", 0)
 
 
-def lines(sequence: int, count: int = 3, **fields: object) -> list[bytes]:
+def lines(sequence: int, count: int = 3, **fields: Any) -> list[bytes]:
     """Events of an envelope, named after its sequence."""
     return [
         json.dumps({"event_id": f"{sequence}.{number}", "event_type": "click", "user_id": "u", **fields}).encode()
@@ -37,7 +38,7 @@ def envelope(sequence: int, body: Sequence[bytes], rules: AppRules | None = SHOP
     return decode_envelope(Envelope(sequence, "events.shop", {}, b"\n".join(body), published_at), rules, HISTORY_START)
 
 
-def batch(first: int, last: int, **fields: object) -> Batch:
+def batch(first: int, last: int, **fields: Any) -> Batch:
     """Consecutive envelopes of three events each."""
     return Batch(first - 1, last, [envelope(number, lines(number, **fields)) for number in range(first, last + 1)])
 

@@ -24,7 +24,6 @@ SOURCES: dict[str, Source] = {
     "import": "import",
     "api": "server",
 }
-VIEW_TYPES = ("page_view", "screen_view")
 
 
 class Event(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):

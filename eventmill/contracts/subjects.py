@@ -6,9 +6,8 @@ STREAM = "EVENTS"
 SUBJECT_PREFIX = "events."
 SUBJECTS = [f"{SUBJECT_PREFIX}*"]
 
-# The writer says which hours a commit touched; the pipeline says which tables it brought up to date.
+# The writer says which hours a commit touched.
 COMMITTED_SUBJECT = "analytics.committed"
-AGGREGATE_UPDATED_PREFIX = "analytics.aggregate.updated."
 
 HEADER_MSG_ID = "Nats-Msg-Id"
 HEADER_RECEIVED_AT = "Em-Received-At"

@@ -1,8 +1,6 @@
-"""Names of the lake's tables and of the schemas in Postgres."""
+"""Names of the lake's tables and of the schema of the rollups in Postgres."""
 
 EVENTS = "events"
 QUARANTINE = "quarantine"
 
-CONTROL = "control"
 ROLLUPS = "rollups"
-MARTS = "marts"

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import psycopg
 
@@ -15,7 +15,6 @@ from eventmill.control.origins import ANY_ORIGIN, checked_origins
 from eventmill.control.rules import RULE_COLUMNS, rules_of
 
 KeyKind = Literal["write", "read", "admin"]
-KINDS: tuple[KeyKind, ...] = get_args(KeyKind)
 
 _LETTERS: dict[KeyKind, str] = {"write": "w", "read": "r", "admin": "a"}
 _KIND_OF = {letter: kind for kind, letter in _LETTERS.items()}
