@@ -1,23 +1,18 @@
 """The ids of the events stored lately, in little memory: which event is a second copy within the window?
 
-An id is kept as 128 bits of keyed hash (SipHash, which Python seeds anew in each process) and the time of its arrival:
-24 bytes in a hash table of numpy arrays, which is looked up and filled a whole batch at a time. Nothing is deleted from
-a table: when it has been filled for a quarter of the window the next one is begun, and it goes as a whole when its
-newest id has left the window.
+An id is kept as 128 bits of keyed hash and the time of its arrival: 24 bytes in a hash table of numpy arrays, which is
+looked up and filled a whole batch at a time. Nothing is deleted from a table: when it has been filled for a quarter of
+the window the next one is begun, and it goes as a whole when its newest id has left the window.
 """
 
 from collections import deque
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
-_Integers = npt.NDArray[np.uint64]
-_Instants = npt.NDArray[np.int64]
+from ingest_service.writer.id_keys import IdKeys
+
 _Flags = npt.NDArray[np.bool_]
 
 _SMALLEST_SLOTS = 1 << 12
@@ -26,48 +21,7 @@ _PIECE = 1 << 14
 # Beyond it, looking for a free slot takes long.
 _LOAD = 0.6
 _NEVER = np.iinfo(np.int64).max
-_SEPARATOR = "\0"
 BYTES_PER_ID = 24 / _LOAD
-
-
-@dataclass(frozen=True, slots=True)
-class IdKeys:
-    """Ids of a batch in the stream's order: two halves of a hash, and `received_at` in Unix microseconds."""
-
-    first: _Integers
-    second: _Integers
-    received_us: _Instants
-
-    @classmethod
-    def of(cls, rows: pa.Table) -> "IdKeys":
-        """Keys of rows with `app_id`, `event_id` and `received_at`."""
-        app, event = rows["app_id"].cast(pa.string()), rows["event_id"].cast(pa.string())
-        received = rows["received_at"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()
-        first = _hashes(app, event)
-        # Zero marks a free slot.
-        first[first == 0] = 1
-        return cls(first, _hashes(event, app), received)
-
-    def __len__(self) -> int:
-        return len(self.first)
-
-    def where(self, chosen: npt.NDArray[Any]) -> "IdKeys":
-        """The keys for which `chosen` is true, or that it numbers."""
-        return IdKeys(self.first[chosen], self.second[chosen], self.received_us[chosen])
-
-    def sorted(self) -> "IdKeys":
-        """The keys in ascending order of `first`."""
-        return self.where(np.argsort(self.first))
-
-    def slice(self, start: int, stop: int) -> "IdKeys":
-        """The keys in `[start, stop)`."""
-        return IdKeys(self.first[start:stop], self.second[start:stop], self.received_us[start:stop])
-
-
-def _hashes(left: pa.ChunkedArray, right: pa.ChunkedArray) -> _Integers:
-    # An app's id holds no separator, so no two pairs make one text.
-    texts = pc.binary_join_element_wise(left, right, _SEPARATOR).to_pylist()
-    return np.fromiter(map(hash, texts), np.int64, len(texts)).view(np.uint64)
 
 
 class _Generation:

@@ -23,8 +23,9 @@ from ingest_service.writer.columns import events_table, parts, quarantine_table,
 from ingest_service.writer.compaction import SmallFile, list_files
 from ingest_service.writer.decoding import DecodedEnvelope
 from ingest_service.writer.head import TableHead
+from ingest_service.writer.id_keys import IdKeys
 from ingest_service.writer.places import Place, places_in, places_of, recorded_copies, without_places
-from ingest_service.writer.recent_ids import IdKeys, copies_within
+from ingest_service.writer.recent_ids import copies_within
 from ingest_service.writer.torn_log import TornArea
 from ingest_service.writer.window import WindowLimits
 

@@ -14,7 +14,8 @@ import structlog
 
 from eventmill import delta_log
 from ingest_service.writer.head import TableHead
-from ingest_service.writer.recent_ids import IdKeys, RecentIds, copies_within
+from ingest_service.writer.id_keys import IdKeys
+from ingest_service.writer.recent_ids import RecentIds, copies_within
 
 log = structlog.get_logger(__name__)
 

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ingest_service.writer.recent_ids import BYTES_PER_ID, IdKeys, RecentIds, copies_within
+from ingest_service.writer.id_keys import IdKeys
+from ingest_service.writer.recent_ids import BYTES_PER_ID, RecentIds, copies_within
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WINDOW = timedelta(minutes=10)
@@ -46,6 +47,15 @@ def test_the_window_ends_where_it_says_and_counts_from_the_first_copy() -> None:
 def test_a_separator_inside_an_id_makes_no_two_ids_one() -> None:
     recent = remembered(("a", "b\0c", 0))
     assert not recent.seen(keys(("a", "b", 0), ("c", "a\0b", 0), ("a", "c\0b", 0))).any()
+
+
+def test_an_id_has_the_same_key_whatever_its_neighbours_are() -> None:
+    long = [str(uuid.UUID(int=number << 64)) for number in range(100)]
+    alone = keys(*(("shop", text, 0) for text in long))
+    mixed = keys(("shop", "short", 0), *(("shop", text, 0) for text in long), ("peak", long[0], 0))
+    assert mixed.first[1:-1].tolist() == alone.first.tolist()
+    assert mixed.second[1:-1].tolist() == alone.second.tolist()
+    assert len({*mixed.first.tolist(), *mixed.second.tolist()}) == 2 * len(mixed)
 
 
 def test_copies_inside_a_batch_count_from_the_one_that_is_stored() -> None:
