@@ -72,12 +72,12 @@ class Intake:
             rule = "The query parameter app_id is one of the key's apps."
             raise Problem(403, "Forbidden", f"The key does not cover app {app_id[:63]!r}.", field="app_id", rule=rule)
         if len(credential.apps) == 1:
-            self._take(dict.fromkeys(credential.apps, len(events)), credential)
+            request.rate_headers = self._take(dict.fromkeys(credential.apps, len(events)), credential)
         await self._visitors.renew(request.received_at.date())
         facts = self._facts(request, credential, app_id, history=history)
         envelopes, verdicts = take_in(events, facts)
         if len(credential.apps) > 1:
-            self._take(Counter(verdict.app_id for verdict in verdicts), credential)
+            request.rate_headers = self._take(Counter(verdict.app_id for verdict in verdicts), credential)
         answers = self._answer_events(verdicts)
         stored_ids = _stored_ids(verdicts)
         # While the broker works, a request holds its lines and its answers, and nothing else of its size.
@@ -89,9 +89,9 @@ class Intake:
         self._count(answers)
         return answers
 
-    def _take(self, counts: Mapping[str, int], credential: Credential) -> None:
+    def _take(self, counts: Mapping[str, int], credential: Credential) -> dict[str, str]:
         try:
-            self._rates.take(counts, credential.apps)
+            return self._rates.take(counts, credential.apps)
         except Problem:
             for app_id, count in counts.items():
                 self._limited.labels(app_id).inc(count)

@@ -1,6 +1,7 @@
 """In front of Litestar: the endpoints that take events, as plain ASGI, since their cost per request is what counts."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import cast
 
 import structlog
@@ -63,7 +64,10 @@ class IngestFront:
         try:
             with self._admission.admit() as admitted:
                 request.admit(admitted)
-                return await endpoint(request)
+                answer = await endpoint(request)
+            return (
+                replace(answer, headers={**request.rate_headers, **answer.headers}) if request.rate_headers else answer
+            )
         except Problem as error:
             # Its traceback would hold this frame, and all that the request has brought, until cycles are collected.
             problem = error.with_traceback(None)

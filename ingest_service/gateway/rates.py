@@ -26,10 +26,12 @@ class Rates:
         self._clock = clock
         self._buckets: dict[str, _Bucket] = {}
 
-    def take(self, wanted: Mapping[str, int], apps: Mapping[str, AppRules]) -> None:
-        """Take events of each app, all or none. Raises Problem 429 where an app's bucket holds too few.
+    def take(self, wanted: Mapping[str, int], apps: Mapping[str, AppRules]) -> dict[str, str]:
+        """Take events of each app, all or none; the headers that tell the client what is left, empty without a limit.
 
-        A request that is larger than the bucket is let through when it is full, and what follows waits the longer.
+        Of several limited apps they tell of the one that has the least left. A request that is larger than the bucket
+        is let through when it is full, and what follows waits the longer. Raises Problem 429 where an app's bucket
+        holds too few.
         """
         limited = {app_id: count for app_id, count in wanted.items() if apps[app_id].events_per_second}
         for app_id, count in limited.items():
@@ -38,8 +40,13 @@ class Rates:
             missing = min(count, rate * BURST_SECONDS) - bucket.tokens
             if missing > 0:
                 raise _too_many(app_id, rate, bucket.tokens, missing / rate)
+        if not limited:
+            return {}
         for app_id, count in limited.items():
             self._buckets[app_id].tokens -= count
+        scarcest = min(limited, key=lambda app_id: self._buckets[app_id].tokens)
+        rate, tokens = apps[scarcest].events_per_second, self._buckets[scarcest].tokens
+        return _headers(rate, tokens, (rate * BURST_SECONDS - tokens) / rate)
 
     def _filled(self, app_id: str, rate: int) -> _Bucket:
         now, full = self._clock(), float(rate * BURST_SECONDS)
@@ -53,15 +60,19 @@ class Rates:
         return bucket
 
 
-def _too_many(app_id: str, rate: int, tokens: float, wait_seconds: float) -> Problem:
-    seconds = str(max(1, math.ceil(wait_seconds)))
-    # draft-ietf-httpapi-ratelimit-headers-07, section 5: the limit and what is left of it, and seconds until more.
-    headers = {
-        "Retry-After": seconds,
+def _headers(rate: int, tokens: float, seconds: float) -> dict[str, str]:
+    """The limit, what is left of it, and whole seconds until there is more (a draft of the IETF's HTTP API group)."""
+    # draft-ietf-httpapi-ratelimit-headers-07, section 5.
+    return {
         "RateLimit-Limit": str(rate * BURST_SECONDS),
         "RateLimit-Remaining": str(max(0, math.floor(tokens))),
-        "RateLimit-Reset": seconds,
+        "RateLimit-Reset": str(max(1, math.ceil(seconds))),
     }
+
+
+def _too_many(app_id: str, rate: int, tokens: float, wait_seconds: float) -> Problem:
+    headers = _headers(rate, tokens, wait_seconds)
+    headers["Retry-After"] = headers["RateLimit-Reset"]
     detail = f"App {app_id!r} has sent more than its {rate:,} events per second."
     rule = "Nothing was taken: send the same events again, with the same ids, after Retry-After seconds."
     return Problem(429, "Too Many Requests", detail, field="app_id", rule=rule, headers=headers)

@@ -19,7 +19,10 @@ LEAST_SECONDS = 0.8
 
 
 class IngestRequest:
-    """One HTTP request; `received_at` is in UTC, header names are lower case."""
+    """One HTTP request; `received_at` is in UTC, header names are lower case.
+
+    `rate_headers` go with the answer: what is left of the rate of a limited app.
+    """
 
     __slots__ = (
         "_admitted",
@@ -30,6 +33,7 @@ class IngestRequest:
         "address",
         "country",
         "headers",
+        "rate_headers",
         "received_at",
         "scope",
     )
@@ -45,6 +49,7 @@ class IngestRequest:
         # Of the client, for this request only: written to no log, no metric and no envelope.
         self.address, self.country = clients.locate(client[0] if client else "", self.headers)
         self._parameters: dict[str, str] | None = None
+        self.rate_headers: dict[str, str] = {}
 
     @property
     def deadline(self) -> float:

@@ -72,7 +72,9 @@ async def test_an_app_over_its_rate_is_told_when_to_come_again(
 ) -> None:
     with psycopg.connect(database) as connection:
         keys = apps.create_app(connection, "busy", events_per_second=5)[1]
-    assert (await post(gateway, keys.write_key, [GOOD] * 10)).status_code == 200
+    taken = await post(gateway, keys.write_key, [GOOD] * 10)
+    names = ("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset")
+    assert (taken.status_code, [taken.headers[name] for name in names]) == (200, ["10", "0", "2"])
     refused = await post(gateway, keys.write_key, [GOOD] * 10)
     assert (refused.status_code, refused.json()["field"]) == (429, "app_id")
     assert refused.headers["ratelimit-limit"] == "10"
@@ -81,6 +83,11 @@ async def test_an_app_over_its_rate_is_told_when_to_come_again(
     text = (await gateway.get("/metrics")).text
     assert 'eventmill_gateway_rate_limited_events_total{app_id="busy"} 10.0' in text
     assert 'refused_requests_total{cause="rate_limited"} 1.0' in text
+
+
+async def test_an_app_without_a_limit_hears_of_none(gateway: httpx.AsyncClient, keys: IssuedKeys) -> None:
+    taken = await post(gateway, keys.write_key, GOOD)
+    assert not [name for name in taken.headers if name.startswith("ratelimit")]
 
 
 async def test_a_client_that_stops_in_the_middle_stores_nothing(

@@ -82,3 +82,13 @@ def test_of_several_apps_all_or_none_are_charged(rates: Rates) -> None:
     with pytest.raises(Problem):
         rates.take({"shop": 20, "blog": 1}, apps)
     rates.take({"shop": 20}, apps)
+
+
+def test_what_is_left_is_told_of_the_app_with_the_least(rates: Rates) -> None:
+    apps = {**APPS, "small": AppRules("small", events_per_second=5)}
+    headers = rates.take({"shop": 2, "small": 4, "free": 9}, apps)
+    assert headers == {"RateLimit-Limit": "10", "RateLimit-Remaining": "6", "RateLimit-Reset": "1"}
+
+
+def test_an_app_without_a_limit_is_told_nothing(rates: Rates) -> None:
+    assert rates.take({"free": 9}, APPS) == {}
