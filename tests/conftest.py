@@ -22,6 +22,7 @@ from eventmill.embedded.nats import NatsServer
 from eventmill.embedded.ports import free_ports
 from eventmill.embedded.postgres import PostgresServer
 from eventmill.settings import Settings
+from tests.databases import drop_database
 
 TEST_STATE = Path(__file__).resolve().parent.parent / ".test-state"
 NUMBERS = count(1)
@@ -143,7 +144,7 @@ def _database(postgres: PostgresServer, template: str) -> Iterator[str]:
     with psycopg.connect(postgres.address(), autocommit=True) as connection:
         connection.execute(f"create database {name} template {template}")
         yield postgres.address(name)
-        connection.execute(f"drop database {name} with (force)")
+        drop_database(connection, name)
 
 
 @pytest.fixture

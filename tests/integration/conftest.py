@@ -20,6 +20,7 @@ from eventmill import dbt
 from eventmill.embedded.ports import free_ports
 from eventmill.embedded.postgres import PostgresServer
 from eventmill.settings import Settings
+from tests.databases import drop_database
 
 NUMBERS = count(1)
 TEMPLATE = "template_marts"
@@ -84,7 +85,7 @@ def _copy(postgres: PostgresServer, template: str) -> Iterator[Rollups]:
     with psycopg.connect(postgres.address(), autocommit=True) as connection:
         connection.execute(f"create database {name} template {template}")
         yield Rollups(postgres.address(name))
-        connection.execute(f"drop database {name} with (force)")
+        drop_database(connection, name)
 
 
 @pytest.fixture

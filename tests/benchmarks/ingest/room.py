@@ -27,6 +27,7 @@ from eventmill.lake import create_tables
 from eventmill.settings import Settings
 from tests.benchmarks.ingest.brokers import STREAM_BYTES, HastyBroker, broker_in, running
 from tests.conftest import TEST_STATE
+from tests.databases import drop_database
 
 APP = "shop"
 TEMPLATE = "template_bench"
@@ -153,7 +154,7 @@ class Room:
         with psycopg.connect(self.postgres.address(), autocommit=True) as connection:
             connection.execute(f"create database {name} template {TEMPLATE}")
             yield self.postgres.address(name)
-            connection.execute(f"drop database {name} with (force)")
+            drop_database(connection, name)
 
 
 def _clear_killed() -> None:
