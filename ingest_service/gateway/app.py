@@ -12,6 +12,7 @@ from litestar.exceptions import HTTPException
 from prometheus_client import CollectorRegistry
 
 from eventmill import telemetry
+from eventmill.cancelling import cancel
 from eventmill.contracts import metrics
 from eventmill.faults import Faults
 from eventmill.http.problems import answer_http_error
@@ -61,9 +62,7 @@ def create_app(settings: Settings) -> RequestLog:
         yield
         if not await log.drained(DRAIN_SECONDS):
             logger.warning("requests were still in flight at the end")
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel(*tasks)
         await store.flush_uses()
         await broker.close()
         await store.close()

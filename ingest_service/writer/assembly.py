@@ -11,6 +11,7 @@ import psycopg
 import structlog
 from prometheus_client import CollectorRegistry
 
+from eventmill.cancelling import cancel
 from eventmill.contracts.decode import AppRules
 from eventmill.control.rules import app_rules
 from eventmill.errors import NotReadyError
@@ -95,9 +96,7 @@ async def _run(settings: Settings, client: StreamClient, stopping: asyncio.Event
         else:
             log.warning("stopped before the last batch was written: it is read from the stream again")
     finally:
-        working.cancel()
-        stopped.cancel()
-        await asyncio.gather(working, stopped, return_exceptions=True)
+        await cancel(working, stopped)
         await compactor.stop()
         health.stop()
 
