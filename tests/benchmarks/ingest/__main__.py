@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from tests.benchmarks.ingest import batches, commits, envelopes, messages, report, requests
+from tests.benchmarks.ingest import batches, commits, envelopes, flood, messages, report, requests
 from tests.benchmarks.ingest.results import Outcome
 from tests.benchmarks.ingest.room import Room, VoidRunError
 from tests.benchmarks.ingest.scale import FULL, QUICK, Scale
@@ -22,6 +22,7 @@ FIGURES: dict[str, Measure] = {
     "requests": requests.measure,
     "batches": batches.measure,
     "commits": commits.measure,
+    "flood": flood.measure,
 }
 
 

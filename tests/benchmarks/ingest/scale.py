@@ -18,6 +18,7 @@ class Scale:
     load_seconds: float
     load_warm_up_seconds: float
     commits: int
+    flood_seconds: float
 
     @property
     def early_commit(self) -> int:
@@ -33,6 +34,7 @@ FULL = Scale(
     load_seconds=10,
     load_warm_up_seconds=3,
     commits=5_000,
+    flood_seconds=300,
 )
 QUICK = Scale(
     repeats=2,
@@ -42,4 +44,5 @@ QUICK = Scale(
     load_seconds=2,
     load_warm_up_seconds=1,
     commits=300,
+    flood_seconds=20,
 )
