@@ -128,6 +128,7 @@ class LakeWriter:
     def _commit(self, batch: Batch, started_at: float) -> Committed:
         rows, rejected = events_table(batch.envelopes), quarantine_table(batch.envelopes)
         quarantined = self.quarantine.transactions.get(self.transaction_id, 0)
+        known = [self.quarantine.version]
         settled = rejected.slice(0, 0)
         if quarantined > self.sequence:
             settled = settled_rows(self.quarantine, self.transaction_id, self.sequence, batch.through)
@@ -137,9 +138,10 @@ class LakeWriter:
         # Without rejected events there is nothing to say: all of them up to the table's own cursor are in it.
         if rejected.num_rows:
             self.reach("before_quarantine_commit")
-            self._append(self.quarantine, rejected, max(batch.through, quarantined), {})
+            known += self._append(self.quarantine, rejected, max(batch.through, quarantined), {})[:1]
         self.reach("after_quarantine_commit")
         screened = self.window.screen(rows)
+        self._refuse_rival(known)
         decided = pa.concat_tables([rejected, settled])
         counts = _count(batch, accounts_of(batch.envelopes, screened.stored, screened.copies, decided))
         committed = self._commit_events(batch, screened, counts)
@@ -147,6 +149,17 @@ class LakeWriter:
         self.reach("after_commit")
         seconds = time.perf_counter() - started_at
         return replace(committed, seconds=seconds, window_seconds=self.window.seconds)
+
+    def _refuse_rival(self, known: Sequence[int]) -> None:
+        """Raise FencedError where another writer has quarantined events since; by its rules, which may not be ours.
+
+        `known` are the version that this batch was judged by, and that of its own commit. What a rival commits between
+        this look and our commit to `events` goes unnoticed: no transaction covers two tables.
+        """
+        self.quarantine.advance()
+        for version in range(known[0] + 1, self.quarantine.version + 1):
+            if version not in known and self.quarantine.is_by(version, self.transaction_id):
+                raise FencedError(f"{self.quarantine.table.definition.name} has moved on.")
 
     def _commit_events(self, batch: Batch, screened: Screened, counts: Counts) -> Committed:
         touched = touched_hours(screened.stored)

@@ -48,6 +48,11 @@ class TableHead:
                     self.transactions[action["txn"]["appId"]] = int(action["txn"]["version"])
             self.version += 1
 
+    def is_by(self, version: int, transaction_id: str) -> bool:
+        """Whether an entry of the log was committed under an application's transaction."""
+        actions = delta_log.read(self.table.directory, version)
+        return any(action["txn"]["appId"] == transaction_id for action in actions if "txn" in action)
+
 
 def last_checkpoint(table: Path) -> int | None:
     """Version of the table's last checkpoint, also where the hint that names it is missing."""

@@ -9,8 +9,10 @@ import pytest
 from deltalake import DeltaTable
 
 from eventmill import delta_log
+from eventmill.contracts.decode import AppRules
 from eventmill.delta_log import Commit
 from eventmill.errors import LakeError
+from eventmill.faults import ignore
 from eventmill.lake import QUARANTINE
 from ingest_service.writer.buffer import Batch
 from ingest_service.writer.compact import write_checkpoint
@@ -116,6 +118,26 @@ def test_a_crash_between_the_commits_is_mended_though_clean_up_took_the_older_lo
     lake.writer().write(Batch(1, 2, [envelope(2, [*lines(2), b"bad"])]))
     assert lake.event_ids() == ids(1, 2)
     assert lake.rows(QUARANTINE)["raw"].to_pylist() == [b"bad"]
+
+
+def test_what_a_rival_with_other_rules_quarantined_is_not_stored_too(lake: Lake) -> None:
+    def one(rules: AppRules | None) -> Batch:
+        return Batch(0, 2, [envelope(1, [b"bad", *lines(1)]), envelope(2, lines(2), rules)])
+
+    def interfere(step: str) -> None:
+        if step == "after_quarantine_commit":
+            slow.reach = ignore
+            with pytest.raises(CrashError):
+                rival.write(one(None))
+
+    slow, rival = lake.writer(), lake.writer()
+    slow.reach, rival.reach = interfere, crash_before("after_quarantine_commit")
+    committed = slow.write(one(SHOP))
+    assert lake.event_ids() == ids(1, 1)
+    assert lake.event_ids(QUARANTINE) == [None, *ids(2, 2)]
+    assert committed is not None
+    (account,) = committed.counts.accounts
+    assert (account.received, account.stored, account.quarantined.total()) == (7, 3, 4)
 
 
 def test_two_writers_fence_each_other(lake: Lake) -> None:
