@@ -72,7 +72,8 @@ async def _connect(settings: Settings, stopping: asyncio.Event) -> StreamClient 
             if trouble != (trouble := error.message):
                 log.warning("broker not ready", error=trouble)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), RECONNECT_SECONDS)
+            async with asyncio.timeout(RECONNECT_SECONDS):
+                await stopping.wait()
     return None
 
 
