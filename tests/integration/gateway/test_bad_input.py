@@ -1,6 +1,7 @@
 """Hostile input on its way through the real gateway and the real writer: nothing is lost, nothing is interpreted."""
 
 import asyncio
+import contextlib
 import gzip
 import json
 from typing import Any
@@ -83,11 +84,13 @@ async def test_a_body_in_chunks_without_a_length_is_taken(gateway: httpx.AsyncCl
     assert answer.json()["accepted"] == 1
 
 
+@pytest.mark.parametrize(("is_known", "status"), [(True, b"413"), (False, b"401")], ids=["write key", "made-up key"])
 async def test_chunks_without_an_end_are_cut_off(
-    gateway: httpx.AsyncClient, keys: IssuedKeys, settings: Settings
+    gateway: httpx.AsyncClient, keys: IssuedKeys, settings: Settings, is_known: bool, status: bytes
 ) -> None:
+    key = keys.write_key if is_known else "made-up"
     reader, writer = await asyncio.open_connection("127.0.0.1", settings.ingest_port)
-    head = f"POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {keys.write_key}\r\n"
+    head = f"POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
     writer.write(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
     chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
     answer = asyncio.create_task(reader.read(12))
@@ -101,7 +104,9 @@ async def test_chunks_without_an_end_are_cut_off(
             break
         await asyncio.sleep(0)
     assert sent < 2000
-    assert (await answer) in {b"HTTP/1.1 413", b""}
+    # Where the end of the connection has overtaken the answer, it is cut off all the same.
+    with contextlib.suppress(ConnectionError):
+        assert (await answer) in {b"HTTP/1.1 " + status, b""}
     writer.close()
 
 
