@@ -100,10 +100,11 @@ class DecodedEnvelope:
     @property
     def files(self) -> set[tuple[int, bool]]:
         """The data files that its events go to: home hour in hours since 1970, and whether they are shifted."""
-        usual = self.usual
-        # Hour and mark in one number: to group by two columns takes a hundred times as long.
-        numbers = pc.add(pc.multiply(usual.home_hour, 2), usual.shifted.cast(pa.int64()))
-        found = {(number >> 1, bool(number & 1)) for number in pc.unique(numbers).to_pylist()}
+        found: set[tuple[int, bool]] = set()
+        if len(usual := self.usual):
+            # Hour and mark in one number: to group by two columns takes a hundred times as long.
+            numbers = pc.add(pc.multiply(usual.home_hour, 2), usual.shifted.cast(pa.int64()))
+            found = {(number >> 1, bool(number & 1)) for number in pc.unique(numbers).to_pylist()}
         epoch = date(1970, 1, 1)
         return found | {
             ((event.event_date - epoch).days * 24 + event.event_hour, event.shifted) for event in self.others
