@@ -27,6 +27,7 @@ from ingest_service.writer.source import Envelope
 log = structlog.get_logger(__name__)
 
 MAX_ATTEMPTS = 3
+_FLOOD_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -127,6 +128,7 @@ class EnvelopeDecoder:
         self._history_start = history_start
         self._decode = decode or decode_envelope
         self._retry_seconds = retry_seconds
+        self._given_up_at = float("-inf")
 
     async def decode(self, envelope: Envelope, arrived_at: float) -> DecodedEnvelope:
         """The envelope's rows; where it cannot be decoded, one rejected row that holds it whole.
@@ -147,8 +149,11 @@ class EnvelopeDecoder:
                     "envelope cannot be decoded", sequence=envelope.sequence, attempt=attempts, error=str(error)
                 )
                 if attempts >= MAX_ATTEMPTS:
+                    self._given_up_at = arrived_at
                     return poisoned(envelope, error)
-            await asyncio.sleep(self._retry_seconds)
+            # What did not pass just before will hardly do so now: a flood of such envelopes must not pause at each.
+            is_flood = arrived_at - self._given_up_at < _FLOOD_SECONDS
+            await asyncio.sleep(0 if is_flood else self._retry_seconds)
 
 
 def decode_envelope(envelope: Envelope, rules: AppRules | None, history_start: datetime) -> DecodedEnvelope:

@@ -1,6 +1,8 @@
 """Envelopes that cannot be decoded, and the attempts at them."""
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -53,6 +55,18 @@ async def test_the_third_failure_quarantines_the_envelope_whole(attempts: Attemp
     (rejected,) = decoded.rejected
     assert (rejected.reason, rejected.raw, faulty.calls) == (Reason.POISON_ENVELOPE, ENVELOPE.body, 3)
     assert '{"x":"y"}' in rejected.message
+
+
+async def test_a_flood_of_envelopes_that_fail_pauses_only_at_the_first(attempts: AttemptFile) -> None:
+    faulty = Faulty(99)
+    rules = RulesCache(lambda: {"shop": SHOP})
+    patient = EnvelopeDecoder(rules, attempts, HISTORY_START, decode=faulty, retry_seconds=3600)
+    attempts.count(ENVELOPE.sequence)
+    attempts.count(ENVELOPE.sequence)
+    await patient.decode(ENVELOPE, 0.0)
+    async with asyncio.timeout(10):
+        decoded = await patient.decode(replace(ENVELOPE, sequence=6), 1.0)
+    assert ([item.reason for item in decoded.rejected], faulty.calls) == ([Reason.POISON_ENVELOPE], 4)
 
 
 async def test_an_envelope_against_the_contract_is_quarantined_at_the_first_try(attempts: AttemptFile) -> None:
