@@ -3,17 +3,18 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from eventmill.contracts import derive
 from eventmill.contracts.batch import UsualEvents
-from eventmill.contracts.decode import EnvelopeContext, came_from, default_source, default_version
+from eventmill.contracts.decode import EnvelopeContext, default_source, default_version
 from eventmill.contracts.event import SOURCES
 from eventmill.contracts.event_ids import new_event_id
 from eventmill.contracts.schema import EVENTS_SCHEMA, INSTANT
+from ingest_service.writer.visits import combined, distinct, origin
 
 _HOURS_PER_DAY = 24
 _CAMPAIGN = derive.UTM_NAMES[:3]
@@ -124,13 +125,13 @@ class _Columns:
     def _visits(self) -> tuple[pa.Array, list[tuple[str | None, str | None]]]:
         """For each event the number of the place that its visit came from, and those places: host and channel."""
         numbers, pages = self._pages
-        visits = _distinct(numbers, pages, lambda page: (page.host, page.click_id, page.utm))
+        visits = distinct(numbers, pages, lambda page: (page.host, page.click_id, page.utm))
         referrers = self._given("referrer").dictionary_encode()
-        visits = _combined(visits, _distinct(referrers.indices, referrers.dictionary.to_pylist(), derive.host_of))
+        visits = combined(visits, distinct(referrers.indices, referrers.dictionary.to_pylist(), derive.host_of))
         for name in _CAMPAIGN:
             given = self._given(name).dictionary_encode()
-            visits = _combined(visits, _distinct(given.indices, given.dictionary.to_pylist(), lambda value: value))
-        return visits.numbers, [_came_from(*values) for values in visits.values]
+            visits = combined(visits, distinct(given.indices, given.dictionary.to_pylist(), lambda value: value))
+        return visits.numbers, [origin(*values) for values in visits.values]
 
     def _of_visit(self, part: int) -> pa.Array:
         numbers, places = self._visits
@@ -194,47 +195,6 @@ _WITH_DEFAULTS = frozenset({"device_type", "os", "browser", "country", "sdk_vers
 def _default_text(context: EnvelopeContext, name: str) -> str | None:
     value = context.defaults.get(name)
     return value if isinstance(value, str) and value else None
-
-
-class _Distinct(NamedTuple):
-    """For each event the number of its values, and the values, each a tuple."""
-
-    numbers: pa.Array
-    values: list[tuple[Any, ...]]
-
-
-def _distinct(numbers: pa.Array, values: list[Any], key: Callable[[Any], Any]) -> _Distinct:
-    """One value of those with the same key stands for all of them; None for events without a number."""
-    kept: dict[Any, int] = {}
-    found: list[tuple[Any, ...]] = [(None,)]
-    number_of = []
-    for value in values:
-        # A value is never None, its key may be.
-        number = kept.setdefault((key(value),), len(found))
-        if number == len(found):
-            found.append((value,))
-        number_of.append(number)
-    if not values:
-        return _Distinct(pa.repeat(pa.scalar(0, pa.int64()), len(numbers)), found)
-    return _Distinct(pc.fill_null(pa.array(number_of, pa.int64()).take(numbers), 0), found)
-
-
-def _combined(left: _Distinct, right: _Distinct) -> _Distinct:
-    """The pairs that occur."""
-    if len(right.values) == 1:
-        return _Distinct(left.numbers, [(*values, *right.values[0]) for values in left.values])
-    size = len(right.values)
-    encoded = pc.add(pc.multiply(left.numbers, size), right.numbers).dictionary_encode()
-    pairs = [divmod(code, size) for code in encoded.dictionary.to_pylist()]
-    values = [(*left.values[first], *right.values[second]) for first, second in pairs]
-    return _Distinct(encoded.indices.cast(pa.int64()), values)
-
-
-def _came_from(page: derive.Page | None, referrer: str | None, *given: str | None) -> tuple[str | None, str | None]:
-    source, medium, campaign = (
-        own or utm for own, utm in zip(given, page.utm if page else derive.NO_UTM, strict=False)
-    )
-    return came_from(page, referrer, (source, medium, campaign))
 
 
 def _first(values: pa.Array, others: pa.Array) -> pa.Array:
