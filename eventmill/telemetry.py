@@ -5,10 +5,13 @@ import sys
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from eventmill.contracts.metrics import MetricDefinition
 from eventmill.settings import Settings
+
+# A series that says when another one began: it would double what a Prometheus keeps of us.
+disable_created_metrics()  # type: ignore[no-untyped-call] # prometheus_client has no types for it
 
 
 def configure_logging(settings: Settings, service: str) -> None:
@@ -52,7 +55,10 @@ def _name_service(service: str) -> Any:
 def counter(definition: MetricDefinition, registry: CollectorRegistry) -> Counter:
     """A counter of the closed list."""
     _expect(definition, "counter")
-    return Counter(definition.name, definition.help, definition.labels, registry=registry)
+    made = Counter(definition.name, definition.help, definition.labels, registry=registry)
+    for value in definition.values:
+        made.labels(value)
+    return made
 
 
 def gauge(definition: MetricDefinition, registry: CollectorRegistry) -> Gauge:

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from eventmill.contracts.filters import FilterKind
+from eventmill.contracts.reasons import Reason
+
 
 @dataclass(frozen=True, slots=True)
 class MetricDefinition:
@@ -12,6 +15,8 @@ class MetricDefinition:
     kind: Literal["counter", "gauge", "histogram"]
     help: str
     labels: tuple[str, ...] = ()
+    # All values of the only label, where they are a closed list: their series are there before the first event.
+    values: tuple[str, ...] = ()
     # Upper bounds of a histogram, in the metric's unit.
     buckets: tuple[float, ...] = ()
 
@@ -24,9 +29,14 @@ GATEWAY_EVENTS = MetricDefinition(
     "counter",
     "Events stored by the broker, by the status that the client was told.",
     ("status",),
+    ("accepted", "duplicate", "quarantined", "filtered"),
 )
 GATEWAY_QUARANTINED = MetricDefinition(
-    "eventmill_gateway_quarantined_events_total", "counter", "Events that broke a rule, by reason.", ("reason",)
+    "eventmill_gateway_quarantined_events_total",
+    "counter",
+    "Events that broke a rule, by reason.",
+    ("reason",),
+    tuple(Reason),
 )
 GATEWAY_PUBLISH_SECONDS = MetricDefinition(
     "eventmill_gateway_publish_seconds",
@@ -39,6 +49,7 @@ GATEWAY_PUBLISH_FAILURES = MetricDefinition(
     "counter",
     "Envelopes that the broker did not confirm, by cause: stream_full or not_confirmed.",
     ("cause",),
+    ("stream_full", "not_confirmed"),
 )
 GATEWAY_GROUP_REQUESTS = MetricDefinition(
     "eventmill_gateway_group_requests",
@@ -58,6 +69,17 @@ GATEWAY_REFUSED = MetricDefinition(
     "Ingest requests refused as a whole, whose events were never received, by cause: unauthorized, forbidden, invalid,"
     " too_large, too_slow, rate_limited, overloaded (the gateway), unavailable (what is behind it) or failed.",
     ("cause",),
+    (
+        "unauthorized",
+        "forbidden",
+        "invalid",
+        "too_large",
+        "too_slow",
+        "rate_limited",
+        "overloaded",
+        "unavailable",
+        "failed",
+    ),
 )
 GATEWAY_RATE_LIMITED = MetricDefinition(
     "eventmill_gateway_rate_limited_events_total",
@@ -87,7 +109,11 @@ GATEWAY = (
 
 WRITER_EVENTS = MetricDefinition("eventmill_writer_events_total", "counter", "Events stored in the lake.")
 WRITER_QUARANTINED = MetricDefinition(
-    "eventmill_writer_quarantined_events_total", "counter", "Events put into quarantine, by reason.", ("reason",)
+    "eventmill_writer_quarantined_events_total",
+    "counter",
+    "Events put into quarantine, by reason.",
+    ("reason",),
+    tuple(Reason),
 )
 WRITER_WINDOW_DUPLICATES = MetricDefinition(
     "eventmill_writer_window_duplicates_total",
@@ -99,6 +125,7 @@ WRITER_FILTERED = MetricDefinition(
     "counter",
     "Events left out by a filter, here or at the gateway, by kind.",
     ("kind",),
+    tuple(FilterKind),
 )
 WRITER_FLAGGED = MetricDefinition(
     "eventmill_writer_flagged_events_total", "counter", "Events stored though they break the app's tracking plan."
@@ -143,6 +170,7 @@ WRITER_DAMAGED_FILES = MetricDefinition(
     "counter",
     "Damaged data files found in the lake, by what became of them: repaired, lost (rows are missing) or differs.",
     ("outcome",),
+    ("repaired", "lost", "differs"),
 )
 WRITER = (
     WRITER_EVENTS,

@@ -1,6 +1,7 @@
 """The form of every refusal: Problem Details (RFC 9457)."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -29,5 +30,5 @@ def respond(body: ProblemBody, headers: Mapping[str, str] | None = None) -> Resp
 
 def answer_http_error(_request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """Litestar exception handler for its own refusals: unknown path, wrong method."""
-    title = type(error).__name__.removesuffix("Exception")
+    title = HTTPStatus(error.status_code).phrase
     return respond(ProblemBody(title=title, status=error.status_code, detail=error.detail), error.headers)

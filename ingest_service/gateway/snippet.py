@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from litestar import Request, Response, get
+from litestar import HttpMethod, Request, Response, route
 
 # A page keeps a copy for an hour, and may use an old one for a day while it fetches the new one.
 CACHE_CONTROL = "public, max-age=3600, stale-while-revalidate=86400"
@@ -50,7 +50,8 @@ def load_snippet() -> Snippet:
     return Snippet((files("ingest_service.gateway") / "static" / "em.js").read_bytes())
 
 
-@get("/em.js")
+# Caches and monitors ask with HEAD.
+@route("/em.js", http_method=[HttpMethod.GET, HttpMethod.HEAD])
 async def script(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The browser snippet; 304 to whoever has it already."""
     headers = request.headers

@@ -67,6 +67,7 @@ def slo_of(broken: Sequence[BrokenSlo]) -> dict[str, object]:
     return {
         "passed": not broken,
         "severity": dg.AssetCheckSeverity.ERROR if severe else dg.AssetCheckSeverity.WARN,
+        "description": _first([str(one) for one in broken]),
         "metadata": {"broken": _list([str(one) for one in broken])},
     }
 
@@ -74,7 +75,18 @@ def slo_of(broken: Sequence[BrokenSlo]) -> dict[str, object]:
 def silence_of(silent: Mapping[str, datetime]) -> dict[str, object]:
     """What a check says of silent apps."""
     lines = [f"{app_id}: no events since {since.isoformat()}" for app_id, since in sorted(silent.items())]
-    return {"passed": not silent, "severity": dg.AssetCheckSeverity.ERROR, "metadata": {"silent": _list(lines)}}
+    return {
+        "passed": not silent,
+        "severity": dg.AssetCheckSeverity.ERROR,
+        "description": _first(lines),
+        "metadata": {"silent": _list(lines)},
+    }
+
+
+def _first(lines: Sequence[str]) -> str | None:
+    """What is seen at once, in the check's list and in alerts."""
+    rest = f" and {len(lines) - 3} more" if len(lines) > 3 else ""
+    return "; ".join(lines[:3]) + rest if lines else None
 
 
 def _list(lines: Sequence[str]) -> dg.MetadataValue:
