@@ -282,3 +282,15 @@ async def test_internal_traffic_is_answered_as_filtered_and_travels_as_a_count(
     ]
     _, ((section, events),) = await stored_sections(jetstream, 1)
     assert (len(events), dict(section.filtered)) == (1, {"path": 1, "opt_out": 1})
+
+
+async def test_a_monitor_may_ask_for_the_snippet_with_head(gateway: httpx.AsyncClient) -> None:
+    answer = await gateway.head("/em.js")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["etag"] == (await gateway.get("/em.js")).headers["etag"]
+
+
+async def test_the_series_of_a_closed_list_are_there_before_the_first_event(gateway: httpx.AsyncClient) -> None:
+    text = (await gateway.get("/metrics")).text
+    assert 'eventmill_gateway_quarantined_events_total{reason="too_old"} 0.0' in text
+    assert "_created" not in text
