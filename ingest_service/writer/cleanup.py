@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from eventmill import delta_log
 from eventmill.lake import LakeTable, Snapshot
+from ingest_service.writer.checkpoints import checksum_path
 
 KEEP_FILES = timedelta(hours=1)
 # Readers that follow the log (sensors) may be away this long before they must compare whole tables.
@@ -58,6 +59,8 @@ def delete_old_log(table: Path, keep: timedelta = KEEP_LOG) -> int:
     superfluous = [path for version, path in sorted(entries) if version < max(checkpoints, default=0)]
     for path in superfluous:
         path.unlink()
+        if path.suffix == ".parquet":
+            checksum_path(path).unlink(missing_ok=True)
     return len(superfluous)
 
 

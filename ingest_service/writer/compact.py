@@ -10,16 +10,15 @@ from pathlib import Path
 
 import pyarrow as pa
 import structlog
-from deltalake import DeltaTable
 
-from eventmill import delta_log, faults
+from eventmill import faults
 from eventmill.errors import LakeError
 from eventmill.lake import EVENTS, QUARANTINE, LakeTable
 from eventmill.settings import load_settings
 from eventmill.telemetry import configure_logging
 from ingest_service.writer import cleanup
+from ingest_service.writer.checkpoints import write_checkpoint
 from ingest_service.writer.compaction import MergeLimits, list_files, merge, plan
-from ingest_service.writer.head import LAST_CHECKPOINT, checkpoint_path
 
 log = structlog.get_logger(__name__)
 
@@ -35,21 +34,6 @@ def compact(table: LakeTable, limits: MergeLimits, now: datetime, reach: faults.
         except (OSError, pa.ArrowException) as error:
             log.warning("files were not merged", folder=files[0].folder, reason=str(error))
     return replaced
-
-
-def write_checkpoint(table: LakeTable) -> int:
-    """Write a checkpoint of the latest version, durably, and return that version.
-
-    delta-rs syncs nothing, so the file might be empty after a power cut; a broken one is moved aside at start.
-    """
-    opened = DeltaTable(str(table.directory))
-    opened.create_checkpoint()
-    version = opened.version()
-    log_directory = table.directory / delta_log.LOG_DIRECTORY
-    delta_log.sync_file(checkpoint_path(table.directory, version))
-    delta_log.sync_file(log_directory / LAST_CHECKPOINT)
-    delta_log.sync_directory(log_directory)
-    return version
 
 
 def maintain(table: LakeTable, limits: MergeLimits, now: datetime, reach: faults.Reach = faults.ignore) -> None:

@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import structlog
 
 from eventmill import delta_log
 from eventmill.errors import LakeError
 from eventmill.lake import LakeTable
+from ingest_service.writer.checkpoints import is_as_written, is_readable
 from ingest_service.writer.head import LAST_CHECKPOINT, checkpoint_path, last_checkpoint
 
 log = structlog.get_logger(__name__)
@@ -102,10 +101,8 @@ def _move_broken_checkpoints(table: LakeTable, torn: TornArea) -> int:
     directory = table.directory / delta_log.LOG_DIRECTORY
     moved = 0
     for path in sorted(directory.glob("*.checkpoint.parquet")):
-        try:
-            pq.read_table(path)
-        except (pa.ArrowException, OSError):
-            torn.move(path, "unreadable checkpoint")
+        if not is_readable(path):
+            torn.move(path, "unreadable checkpoint, or not as it was written")
             moved += 1
     hint = directory / LAST_CHECKPOINT
     if hint.exists() and not _is_good_hint(table, hint):
@@ -116,6 +113,7 @@ def _move_broken_checkpoints(table: LakeTable, torn: TornArea) -> int:
 
 def _is_good_hint(table: LakeTable, hint: Path) -> bool:
     try:
-        return checkpoint_path(table.directory, int(json.loads(hint.read_bytes())["version"])).exists()
+        version = int(json.loads(hint.read_bytes())["version"])
+        return checkpoint_path(table.directory, version).exists() and is_as_written(hint)
     except (ValueError, KeyError, TypeError):
         return False

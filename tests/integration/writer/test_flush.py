@@ -15,7 +15,7 @@ from eventmill.errors import LakeError
 from eventmill.faults import ignore
 from eventmill.lake import QUARANTINE
 from ingest_service.writer.buffer import Batch
-from ingest_service.writer.compact import write_checkpoint
+from ingest_service.writer.checkpoints import write_checkpoint
 from ingest_service.writer.damage import damaged_files
 from ingest_service.writer.decoding import DecodedEnvelope
 from ingest_service.writer.repair import repair_files

@@ -11,7 +11,7 @@ from eventmill import delta_log
 from eventmill.contracts.subjects import STREAM
 from eventmill.errors import LakeError
 from eventmill.lake import EVENTS, QUARANTINE, lake_directory
-from ingest_service.writer.compact import write_checkpoint
+from ingest_service.writer.checkpoints import is_as_written, write_checkpoint
 from ingest_service.writer.compaction import list_files, merge
 from ingest_service.writer.damage import damaged_files
 from ingest_service.writer.decoding import DecodedEnvelope, decode_envelope
@@ -93,6 +93,22 @@ def test_a_broken_checkpoint_is_moved_aside_and_the_entries_are_read(lake: Lake)
     assert repair_log(lake.table()) == 2
     assert lake.writer().sequence == 4
     assert len(lake.event_ids()) == 12
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "_last_checkpoint"])
+def test_every_flipped_bit_of_a_checkpoint_and_of_its_hint_is_noticed(lake: Lake, name: str) -> None:
+    version = write_checkpoint(lake.table())
+    log = lake.table().directory / delta_log.LOG_DIRECTORY
+    path = log / (f"{version:020d}.checkpoint.parquet" if name == "checkpoint" else name)
+    written = path.read_bytes()
+    for place in range(0, len(written), 97):
+        damaged = bytearray(written)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        assert not is_as_written(path), place
+    # Without the checkpoint its hint names nothing, and goes too.
+    assert repair_log(lake.table()) == (2 if name == "checkpoint" else 1)
+    assert (lake.writer().sequence, len(lake.event_ids())) == (4, 12)
 
 
 async def test_a_flipped_bit_is_found_and_the_file_written_again_from_the_stream(bench: Bench) -> None:
