@@ -17,7 +17,7 @@ from eventmill.embedded.nats_accounts import INBOXES, NatsAccounts, create_seed,
 from eventmill.errors import EventmillError, NotReadyError
 from eventmill.settings import Settings
 
-_PATIENCE_SECONDS = 10.0
+_PATIENCE_SECONDS = 30.0
 # The broker refuses a message that expects another stream, and says so: that tells that it would take others.
 _PROBE = {"Nats-Expected-Stream": "probe"}
 
@@ -95,11 +95,14 @@ async def _wait_until_taken(settings: Settings, app_id: str, seed: str) -> None:
     again until the account is connected.
     """
     deadline = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
+    pause_seconds = 0.2
     while asyncio.get_running_loop().time() < deadline:
         if await _reaches_stream(settings, app_id, seed):
             return
         _reload(settings)
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(pause_seconds)
+        # A busy server must come to its end with one reload before it is told of the next.
+        pause_seconds = min(2 * pause_seconds, 3.0)
     raise NotReadyError(
         "The broker does not take the new key yet.", "It will after a restart; `eventmill status` tells how it is."
     )

@@ -16,8 +16,6 @@ from click.testing import CliRunner
 
 from eventmill import stream
 from eventmill.cli import main
-from eventmill.contracts import envelope, subjects
-from eventmill.contracts.decode import AppRules, DecodeContext, decode_event
 from eventmill.contracts.event import StoredEvent
 from eventmill.control.apps import create_app
 from eventmill.embedded.children import Server
@@ -30,6 +28,7 @@ from eventmill.seeding import Destination, send
 from eventmill.settings import Settings
 from eventmill.synthetic.flow import Plan, Shares
 from ingest_service.gateway import app as gateway
+from tests.gateway_calls import stored
 
 pytestmark = pytest.mark.integration
 
@@ -50,15 +49,10 @@ async def stored_events(jetstream: Any) -> tuple[list[StoredEvent], int]:
     events: list[StoredEvent] = []
     rejected = 0
     for sequence in range(max(identity.first_seq, 1), identity.last_seq + 1):
-        message = await jetstream.get_msg(subjects.STREAM, sequence)
-        (section,) = envelope.decode_sections(message.subject, message.headers, datetime.now(UTC))
-        context = section.context
-        for line in envelope.split_body(message.data):
-            event = decode_event(envelope.unwrap(line), DecodeContext(AppRules(context.app_id), context))
-            if isinstance(event, StoredEvent):
-                events.append(event)
-            else:
-                rejected += 1
+        _, found = await stored(jetstream, sequence)
+        good = [event for event in found if isinstance(event, StoredEvent)]
+        events += good
+        rejected += len(found) - len(good)
     return events, rejected
 
 
