@@ -60,7 +60,8 @@ def repair_log(table: LakeTable) -> int:
     moved = _move_broken_checkpoints(table, torn)
     versions = _recent_versions(table)
     broken = [version for version in versions if not _is_readable(table, version)]
-    _refuse_holes(table, versions, broken)
+    if versions:
+        _refuse_holes(table, versions, broken)
     # From the end downwards: whatever interrupts this, the log has no hole.
     for version in reversed(broken):
         torn.move(delta_log.log_path(table.directory, version), "empty or cut off")
@@ -86,7 +87,10 @@ def _is_readable(table: LakeTable, version: int) -> bool:
 def _refuse_holes(table: LakeTable, versions: Sequence[int], broken: Sequence[int]) -> None:
     intact = set(versions) - set(broken)
     top = max(intact, default=-1)
-    expected = range(versions[0], top + 1) if versions else ()
+    checkpoint = last_checkpoint(table.directory)
+    # An intact checkpoint holds what the entries up to it said: the table goes on from there without them.
+    first = versions[0] if checkpoint is None else max(versions[0], checkpoint + 1)
+    expected = range(first, top + 1)
     missing = [version for version in expected if version not in intact]
     if missing:
         raise LakeError(

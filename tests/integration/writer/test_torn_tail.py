@@ -95,6 +95,18 @@ def test_a_broken_checkpoint_is_moved_aside_and_the_entries_are_read(lake: Lake)
     assert len(lake.event_ids()) == 12
 
 
+def test_a_torn_entry_that_a_checkpoint_holds_is_missed_by_nobody(lake: Lake) -> None:
+    assert write_checkpoint(lake.table()) == 4
+    cut_in_half(entry(lake, 4))
+    assert repair_log(lake.table()) == 1
+    writer = lake.writer()
+    assert writer.sequence == 4
+    writer.write(batch(5, 6))
+    assert not entry(lake, 4).exists()
+    assert repair_log(lake.table()) == 0
+    assert len(lake.event_ids()) == 18
+
+
 @pytest.mark.parametrize("name", ["checkpoint", "_last_checkpoint"])
 def test_every_flipped_bit_of_a_checkpoint_and_of_its_hint_is_noticed(lake: Lake, name: str) -> None:
     version = write_checkpoint(lake.table())
