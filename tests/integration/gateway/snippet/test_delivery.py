@@ -11,7 +11,7 @@ from eventmill.embedded.children import Server
 from eventmill.embedded.nats import NatsServer
 from eventmill.settings import Settings
 from tests.gateway_calls import StartGateway, until_answers
-from tests.snippet_site import HIDE, RECORD, Arrived, Site, leave, of_type, sent, serving, views
+from tests.snippet_site import HIDE, RECORD, Arrived, Site, of_type, sent, serving, views
 
 pytestmark = pytest.mark.integration
 
@@ -26,17 +26,6 @@ async def test_what_waits_goes_with_a_beacon_when_the_page_goes(page: Page, site
     assert len(views(events)) == 1
     assert {name for name, _ in requests} == {"sendBeacon"}
     assert max(len(body) for _, body in requests) < 16_000
-
-
-async def test_opting_out_throws_away_what_waits_and_the_ids(page: Page, site: Site, arrived: Arrived) -> None:
-    site.attributes = {"data-storage": "local"}
-    await page.goto(site.url)
-    assert await page.evaluate("() => { em('signup'); return em.optOut(); }") is True
-    assert await page.evaluate("Object.keys(localStorage)") == ["em_optout"]
-    await page.evaluate("history.pushState({}, '', '/b')")
-    await leave(page)
-    events, filtered = await arrived.filtered(1)
-    assert (events, filtered) == ([], {"opt_out": 1})
 
 
 async def test_a_refusal_for_now_is_retried_with_the_same_ids(
