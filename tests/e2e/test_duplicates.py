@@ -104,8 +104,9 @@ def test_an_event_counts_once_however_often_and_by_whatever_door_it_comes(
         return mill.get("/api/accounting", app["read_key"], granularity="hour")["meta"]["totals"]
 
     expected = len(events) * 7
-    mill.until(lambda: (totals()["received"], totals()["counted"]) == (expected, len(events)))
-    assert totals()["balanced"]
+    # An hour is in balance once the copies written last are found too: what is counted alone may be right before that.
+    mill.until(lambda: totals()["received"] == expected and totals()["balanced"])
+    assert totals()["counted"] == len(events)
     assert totals()["later_duplicate"] > 0
     assert totals()["window_duplicate"] > 0
     statement = "select event_type, sum(event_count)::int from marts.daily_stats where app_id = %s group by 1"
