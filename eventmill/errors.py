@@ -3,6 +3,7 @@
 EventmillError
 ├── SettingsError        a setting is missing, wrong or contradicts another one
 ├── NotReadyError        a server behind us does not answer, or is not set up as it must be
+├── DefinitionError      a saved goal, cohort or funnel breaks a rule
 ├── VersionError         a store was written by a newer version
 └── LakeError            the lake's files contradict each other
 """
@@ -29,6 +30,15 @@ class SettingsError(EventmillError):
 
 class NotReadyError(EventmillError):
     """A server that this program needs does not answer, or is not set up as it must be."""
+
+
+class DefinitionError(EventmillError):
+    """A goal, cohort or funnel breaks a rule: `field` is the place in its JSON, `rule` what must be there."""
+
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(f"{field}: {rule}.")
+        self.field = field
+        self.rule = rule
 
 
 class VersionError(EventmillError):
