@@ -15,6 +15,7 @@ from analytics_pipeline.lib.calendar import Period
 from analytics_pipeline.refresh import Refresher
 from analytics_pipeline.stores import periods as period_store
 from eventmill import warehouse
+from eventmill.analysis import relations
 from eventmill.control import reconciliation
 from eventmill.lake import Snapshot
 
@@ -80,7 +81,7 @@ def _stored_counts(
 ) -> dict[Period, int]:
     """Events of every hour and day that the lake has any of, copies included."""
     duckdb_sql.prepare(duck, hashed_keys=False)
-    duckdb_sql.use_files(duck, snapshot.locate(snapshot.files["path"].to_pylist()) if snapshot.files.num_rows else [])
+    relations.use_lake(duck, snapshot.locate(snapshot.files["path"].to_pylist()) if snapshot.files.num_rows else [])
     quarters = duck.execute(
         "select app_id, time_bucket(interval '15 minutes', event_time), count(*) from lake group by all"
     ).fetchall()

@@ -48,7 +48,7 @@ def write_data_file(
     sync_directory(directory)
     reach("after_parquet_fsync")
     return DataFile(
-        path=f"{folder}/{path.name}",
+        path=f"{folder}/{path.name}" if folder else path.name,
         size=path.stat().st_size,
         partition_values=dict(partition_values),
         modified_ms=time.time_ns() // 1_000_000,

@@ -44,6 +44,8 @@ QUARANTINE = TableDefinition(
     schema.QUARANTINE_STATISTICS,
 )
 
+IDENTITY_MAP = TableDefinition(tables.IDENTITY_MAP, schema.IDENTITY_MAP_SCHEMA, (), schema.IDENTITY_MAP_STATISTICS)
+
 
 def lake_directory(settings: Settings) -> Path:
     """Directory of the lake. Raises SettingsError where EVENTMILL_LAKE_URL is not one on this machine."""
@@ -237,7 +239,7 @@ def encode_note(touched: Sequence[TouchedHour], complete_through: datetime | Non
 def create_tables(settings: Settings) -> None:
     """Create every table of the lake that is missing."""
     directory = lake_directory(settings)
-    for definition in (EVENTS, QUARANTINE):
+    for definition in (EVENTS, QUARANTINE, IDENTITY_MAP):
         LakeTable(directory, definition).create()
 
 

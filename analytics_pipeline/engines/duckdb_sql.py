@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from analytics_pipeline.lib.calendar import Period
+from eventmill.analysis import relations
 from eventmill.contracts.schema import EVENTS_SCHEMA
 
 _WANTED_SCHEMA = pa.schema(
@@ -23,47 +24,30 @@ _WANTED_SCHEMA = pa.schema(
         ("utc_offset_minutes", pa.int16()),
     ]
 )
-COLUMNS = (
-    "app_id, event_id, event_type, event_name, event_time, user_id, anonymous_id, session_id, source, page_url,"
-    " is_bot, properties, received_at, event_date, event_hour, stream_seq, row_no"
-)
+COLUMNS = ", ".join(EVENTS_SCHEMA.names)
 
 
 @cache
-def statement(name: str) -> str:
-    """Text of `sql/<name>.sql`."""
-    return (files("analytics_pipeline") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+def statement(name: str, folder: str = "metric") -> str:
+    """Text of `sql/<folder>/<name>.sql`."""
+    return (files("analytics_pipeline") / "sql" / folder / f"{name}.sql").read_text(encoding="utf-8")
 
 
 @cache
-def definition_version() -> str:
-    """Hash of all SQL behind the rollups: numbers with another one were computed by another definition."""
-    folder = files("analytics_pipeline") / "sql"
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
-    return hashlib.sha256("\n".join(statement(name[:-4]) for name in names).encode()).hexdigest()[:12]
+def definition_version(folder: str = "metric") -> str:
+    """Hash of all SQL behind the tables of a folder: numbers with another one were computed by another definition."""
+    names = sorted(entry.name for entry in (files("analytics_pipeline") / "sql" / folder).iterdir())
+    texts = [statement(name[:-4], folder) for name in names if name.endswith(".sql")]
+    return hashlib.sha256("\n".join([relations.definition_text(), *texts]).encode()).hexdigest()[:12]
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, *, hashed_keys: bool) -> None:
     """Define the macros; with `hashed_keys` ids become 64-bit numbers, which the kept key sets hold."""
-    connection.execute("set TimeZone = 'UTC'")
+    relations.prepare(connection)
     connection.execute(statement("macros"))
     # DuckDB gives null a hash of its own.
     key = "case when id is not null then hash(id) end" if hashed_keys else "id"
     connection.execute(f"create or replace temp macro key_of(id) as {key}")
-
-
-def use_files(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], name: str = "lake") -> None:
-    """Make `name` a view of Parquet files, or of none."""
-    if not paths:
-        connection.register("no_events", EVENTS_SCHEMA.empty_table())
-        connection.execute(f"create or replace temp view {name} as select {COLUMNS} from no_events")
-        return
-    # A view cannot hold a parameter; the paths are our own, and quoted all the same.
-    literals = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-    connection.execute(
-        f"create or replace temp view {name} as select {COLUMNS} from read_parquet([{literals}],"
-        " hive_partitioning = true, hive_types = {'event_date': date, 'event_hour': integer}, union_by_name = true)"
-    )
 
 
 def want(connection: duckdb.DuckDBPyConnection, periods: Sequence[tuple[int, Period]]) -> None:
@@ -86,7 +70,7 @@ def want(connection: duckdb.DuckDBPyConnection, periods: Sequence[tuple[int, Per
     connection.unregister("wanted_rows")
 
 
-def run(connection: duckdb.DuckDBPyConnection, *names: str) -> None:
+def run(connection: duckdb.DuckDBPyConnection, *names: str, folder: str = "metric") -> None:
     """Execute statements in order."""
     for name in names:
-        connection.execute(statement(name))
+        connection.execute(statement(name, folder))

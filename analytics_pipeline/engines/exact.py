@@ -9,8 +9,9 @@ import pyarrow as pa
 
 from analytics_pipeline.engines import arrivals, duckdb_sql
 from analytics_pipeline.engines.arrivals import Arrivals
-from analytics_pipeline.engines.files import files_meeting, homes_meeting
+from analytics_pipeline.engines.files import files_meeting, homes_meeting, identity_files
 from analytics_pipeline.lib.calendar import Period
+from eventmill.analysis import relations
 from eventmill.lake import Snapshot
 
 
@@ -25,7 +26,8 @@ class Computed:
 def metric_rows(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, periods: Sequence[Period]) -> Computed:
     """Rows of `rollups.metric` for `periods`; a period without events has none."""
     start, end = _select(connection, snapshot, periods)
-    duckdb_sql.run(connection, "copies", "unique_events", "counted", "cut_counts", "cut_keys")
+    relations.use_actor_events(connection)
+    duckdb_sql.run(connection, "counted", "cut_counts", "cut_keys")
     connection.execute(f"create or replace temp view result as {duckdb_sql.statement('metric')}")
     rows = connection.sql(duckdb_sql.statement("metric_rows")).to_arrow_table()
     if all(period.grain == "day" for period in periods):
@@ -36,8 +38,8 @@ def metric_rows(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, perio
 def page_session_rows(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, periods: Sequence[Period]) -> Computed:
     """Rows of `rollups.page_session` for the days in `periods`."""
     _select(connection, snapshot, periods)
-    duckdb_sql.run(connection, "copies", "unique_events")
-    return Computed(connection.sql(duckdb_sql.statement("page_session_rows")).to_arrow_table())
+    relations.use_actor_events(connection)
+    return Computed(connection.sql(duckdb_sql.statement("page_session_rows", "days")).to_arrow_table())
 
 
 def distinct_events(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, periods: Sequence[Period]) -> list[int]:
@@ -58,6 +60,7 @@ def _select(
 ) -> tuple[datetime, datetime]:
     start, end = min(period.start for period in periods), max(period.end for period in periods)
     duckdb_sql.prepare(connection, hashed_keys=False)
-    duckdb_sql.use_files(connection, files_meeting(snapshot, start, end))
+    relations.use_lake(connection, files_meeting(snapshot, start, end))
+    relations.use_identities(connection, identity_files(snapshot))
     duckdb_sql.want(connection, list(enumerate(periods)))
     return start, end

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from eventmill.lake import Snapshot
+from eventmill.lake import IDENTITY_MAP, LakeTable, Snapshot
 
 HomeHour = tuple[date, int]
 _DATE, _HOUR = "partition.event_date", "partition.event_hour"
@@ -47,6 +47,15 @@ def files_after(snapshot: Snapshot, stream_seq: int) -> list[str]:
     """All files that hold a row stored after `stream_seq`."""
     after = pc.greater(snapshot.files["max.stream_seq"], stream_seq)
     return _paths(snapshot, snapshot.files.filter(pc.fill_null(after, True)))
+
+
+def identity_files(snapshot: Snapshot) -> list[str]:
+    """Files of the identity map that lies beside the events of `snapshot`, in its latest version."""
+    table = LakeTable(snapshot.directory.parent, IDENTITY_MAP)
+    if not table.exists():
+        return []
+    pairs = table.snapshot()
+    return pairs.locate(sorted(pairs.files["path"].to_pylist())) if pairs.files.num_rows else []
 
 
 def last_stream_seq(snapshot: Snapshot) -> int | None:

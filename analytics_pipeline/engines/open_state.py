@@ -15,6 +15,7 @@ import pyarrow as pa
 from analytics_pipeline.engines import arrivals, duckdb_sql, files
 from analytics_pipeline.engines.arrivals import Arrivals
 from analytics_pipeline.lib.calendar import Period
+from eventmill.analysis import relations
 from eventmill.lake import Snapshot
 
 _TABLES = ("progress", "open_period", "cut", "cut_key", "seen", "covered_home", "open_arrival", "left_out")
@@ -67,6 +68,7 @@ class OpenState:
         `written` maps a period to the lake version that Postgres holds for it: where that is not the version which
         this state wrote last, the period is handed out whole.
         """
+        relations.use_identities(self._db, files.identity_files(snapshot))
         through = files.last_stream_seq(snapshot) or 0
         since = self._valid_since(snapshot, through)
         known = self._known_periods()
@@ -118,7 +120,7 @@ class OpenState:
             self._db.execute(f"delete from {table} where home < $1", [oldest.replace(tzinfo=None)])
 
     def _read_tail(self, snapshot: Snapshot, since: int) -> None:
-        duckdb_sql.use_files(self._db, files.files_after(snapshot, since), name="tail_files")
+        relations.use_lake(self._db, files.files_after(snapshot, since), name="tail_files")
         self._db.execute(
             f"create or replace temp table tail as select {duckdb_sql.COLUMNS}, {_HOME} as home"
             " from tail_files where stream_seq > $1",
@@ -144,12 +146,12 @@ class OpenState:
 
     def _cover(self, snapshot: Snapshot, home: datetime, since: int) -> None:
         """Remember the ids of a home hour's rows that were in the lake before."""
-        duckdb_sql.use_files(self._db, files.files_of_home(snapshot, (home.date(), home.hour)), name="home_files")
+        relations.use_lake(self._db, files.files_of_home(snapshot, (home.date(), home.hour)), name="home_files")
         self._db.execute(
             f"create or replace temp view lake as select * from home_files where stream_seq <= {int(since)}"
         )
         self._db.execute("insert into seen select distinct $1::timestamp, hash(app_id, event_id) from lake", [home])
-        duckdb_sql.run(self._db, "copies")
+        self._db.execute(relations.statement("copies"))
         self._db.execute(f"insert into left_out {duckdb_sql.statement('later_copies')}")
         self._db.execute("insert into covered_home values ($1)", [home])
 
@@ -172,8 +174,8 @@ class OpenState:
         known = self._known_periods()
         duckdb_sql.want(self._db, [(known[key_of(period)][0], period) for period in periods])
         start, end = min(period.start for period in periods), max(period.end for period in periods)
-        duckdb_sql.use_files(self._db, files.files_meeting(snapshot, start, end))
-        duckdb_sql.run(self._db, "copies", "unique_events")
+        relations.use_lake(self._db, files.files_meeting(snapshot, start, end))
+        relations.use_actor_events(self._db)
         self._merge()
         found = f"from ({duckdb_sql.statement('later_copies')}) anti join covered_home using (home)"
         covered = {home for (home,) in self._db.execute("from covered_home").fetchall()}

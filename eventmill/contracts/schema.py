@@ -57,6 +57,17 @@ QUARANTINE_SCHEMA = pa.schema(
 QUARANTINE_PARTITION_COLUMNS = ["received_date"]
 QUARANTINE_STATISTICS = ("app_id", "received_at", "stream_seq")
 
+# Which anonymous ids were seen with which users: a row a pair, with the envelope that held it first.
+IDENTITY_MAP_SCHEMA = pa.schema(
+    [
+        pa.field("app_id", pa.string(), nullable=False),
+        pa.field("anonymous_id", pa.string(), nullable=False),
+        pa.field("user_id", pa.string(), nullable=False),
+        pa.field("stream_seq", pa.int64(), nullable=False),
+    ]
+)
+IDENTITY_MAP_STATISTICS = ("app_id", "stream_seq")
+
 
 def columns_without(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
     """The columns that a data file holds: partition values live in the path."""

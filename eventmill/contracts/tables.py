@@ -2,5 +2,6 @@
 
 EVENTS = "events"
 QUARANTINE = "quarantine"
+IDENTITY_MAP = "identity_map"
 
 ROLLUPS = "rollups"

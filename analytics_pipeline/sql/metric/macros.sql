@@ -21,9 +21,6 @@ create or replace temp macro kind_of(dimension, value) as case
     else 'value'
 end;
 
--- The order in which the stream stored a row. An envelope has at most 2,500 of them.
-create or replace temp macro place_of(stream_seq, row_no) as stream_seq * 4096 + row_no;
-
 -- An instant's UTC hour as a number, which is quick to group by, and back.
 create or replace temp macro hour_number(instant) as epoch_us(instant) // 3600000000;
 create or replace temp macro instant_of(hour_number) as to_timestamp(hour_number * 3600);
