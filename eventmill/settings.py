@@ -87,6 +87,24 @@ class Settings(BaseSettings):
     stream_max_bytes: int = Field(
         10 * 1024**3, ge=1024**2, description="Size in bytes at which the stream refuses new messages (503)."
     )
+    archive_url: str | None = Field(
+        None,
+        description="Where archived events go: a directory, or s3://…, gs://…, abfss://…; else EVENTMILL_HOME/archive.",
+    )
+    actor_days_retention_days: int = Field(
+        400,
+        ge=0,
+        description="Days that the lake keeps sessions and actors per day once their events are archived; 0 is for ever.",
+    )
+    quarantine_retention_days: int = Field(
+        90, ge=0, description="Days after which rejected events are deleted; 0 keeps them for ever."
+    )
+    stream_keep_days: int = Field(
+        7, ge=1, description="Days that the stream keeps what is in the lake already: damaged files are repaired from it."
+    )
+    run_log_days: int = Field(
+        7, ge=1, description="Days that Dagster keeps finished runs and their logs; asset events stay."
+    )
     demo: bool = Field(
         True, description="Whether `up` creates a demo app and streams synthetic events into it (0 or 1)."
     )
@@ -157,6 +175,11 @@ class Settings(BaseSettings):
     def state_dir(self) -> Path:
         """Directory of disposable state: key sets of open periods, attempt files."""
         return self.home / "state"
+
+    @cached_property
+    def archive_address(self) -> str:
+        """Directory (absolute) or object-store URL of archived events."""
+        return self.archive_url or str(self.home / "archive")
 
     @cached_property
     def log_dir(self) -> Path:
