@@ -78,31 +78,38 @@ create table rollups.revenue (
 create table control.goal (
     goal_id uuid primary key default gen_random_uuid(),
     app_id text not null references control.app on delete cascade,
+    -- A short name for addresses and columns: of the letters, digits, - and _ in the name unless one was given.
+    identifier text not null check (identifier ~ '^[a-z0-9][a-z0-9_-]{0,62}$'),
     name text not null check (length(name) between 1 and 200),
     definition jsonb not null,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
-    unique (app_id, name)
+    unique (app_id, name),
+    unique (app_id, identifier)
 );
 
 create table control.cohort (
     cohort_id uuid primary key default gen_random_uuid(),
     app_id text not null references control.app on delete cascade,
+    identifier text not null check (identifier ~ '^[a-z0-9][a-z0-9_-]{0,62}$'),
     name text not null check (length(name) between 1 and 200),
     definition jsonb not null,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
-    unique (app_id, name)
+    unique (app_id, name),
+    unique (app_id, identifier)
 );
 
 create table control.funnel (
     funnel_id uuid primary key default gen_random_uuid(),
     app_id text not null references control.app on delete cascade,
+    identifier text not null check (identifier ~ '^[a-z0-9][a-z0-9_-]{0,62}$'),
     name text not null check (length(name) between 1 and 200),
     definition jsonb not null,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
-    unique (app_id, name)
+    unique (app_id, name),
+    unique (app_id, identifier)
 );
 
 -- Days on which a goal was reached, by what the session entered with.
@@ -128,6 +135,8 @@ create table rollups.cohort (
     user_count bigint not null,
     -- Percent: the pooled rate of period 1, in weeks. Null where no cell is complete.
     retention_rate double precision,
+    -- Visitors known by an id of one day only, who are in none of these numbers.
+    daily_visitors bigint not null,
     is_exact boolean not null,
     lake_version bigint not null,
     definition_version text not null,
