@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from eventmill.delta_log import DataFile, file_checksum, make_directories, sync_
 _SCATTERED = frozenset({"event_id", "properties", "message", "raw", "row_no"})
 # These hardly repeat either.
 _INSTANTS = frozenset({"event_time", "timestamp", "sent_at"})
+# A reader decodes at least a row group, and its threads share them out.
+_ROW_GROUP_ROWS = 122_880
 
 
 def write_data_file(
@@ -35,12 +37,44 @@ def write_data_file(
     pages do not cover, Parquet's footer, the checksum of the whole file does.
     Raises OSError where the disk is full; the file then belongs to no commit and a later clean-up removes it.
     """
+
+    def write(path: Path) -> str:
+        pq.write_table(rows, path, write_page_checksum=True, store_schema=False, **_encoding(rows.schema))
+        return encode_statistics(rows, statistics)
+
+    return _write_durably(table, partition_values, prefix, reach, write)
+
+
+def write_row_groups(
+    table: Path, groups: Iterable[pa.Table], schema: pa.Schema, partition_values: Mapping[str, str]
+) -> DataFile:
+    """Write each table of `groups` as row groups of its own, one at a time in memory; else as `write_data_file`."""
+
+    def write(path: Path) -> str:
+        count = 0
+        with pq.ParquetWriter(path, schema, write_page_checksum=True, store_schema=False, **_encoding(schema)) as file:
+            for group in groups:
+                file.write_table(group.cast(schema), row_group_size=_ROW_GROUP_ROWS)
+                count += group.num_rows
+        return json.dumps({"numRecords": count})
+
+    return _write_durably(table, partition_values, "part", faults.ignore, write)
+
+
+def _write_durably(
+    table: Path,
+    partition_values: Mapping[str, str],
+    prefix: str,
+    reach: faults.Reach,
+    write: Callable[[Path], str],
+) -> DataFile:
+    """Have `write` make a file, which returns its statistics; bring it to the disk and describe it."""
     folder = "/".join(f"{name}={value}" for name, value in partition_values.items())
     directory = table / folder
     make_directories(directory, table)
     path = directory / f"{prefix}-{uuid.uuid4()}.parquet"
     try:
-        pq.write_table(rows, path, write_page_checksum=True, store_schema=False, **_encoding(rows.schema))
+        statistics = write(path)
         sync_file(path)
     except BaseException:
         path.unlink(missing_ok=True)
@@ -52,7 +86,7 @@ def write_data_file(
         size=path.stat().st_size,
         partition_values=dict(partition_values),
         modified_ms=time.time_ns() // 1_000_000,
-        stats=encode_statistics(rows, statistics),
+        stats=statistics,
         checksum=file_checksum(path),
     )
 

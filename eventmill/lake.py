@@ -11,7 +11,7 @@ import pyarrow as pa
 from deltalake import DeltaTable, Schema
 
 from eventmill import delta_log, faults
-from eventmill.contracts import schema, tables
+from eventmill.contracts import day_schema, schema, tables
 from eventmill.delta_log import Commit, CommitConflictError
 from eventmill.errors import LakeError, SettingsError, VersionError
 from eventmill.settings import Settings
@@ -45,6 +45,14 @@ QUARANTINE = TableDefinition(
 )
 
 IDENTITY_MAP = TableDefinition(tables.IDENTITY_MAP, schema.IDENTITY_MAP_SCHEMA, (), schema.IDENTITY_MAP_STATISTICS)
+SESSIONS = TableDefinition(tables.SESSIONS, day_schema.SESSIONS_SCHEMA, day_schema.DAY_PARTITION_COLUMNS, ())
+ACTOR_DAYS = TableDefinition(tables.ACTOR_DAYS, day_schema.ACTOR_DAYS_SCHEMA, day_schema.DAY_PARTITION_COLUMNS, ())
+SESSION_DAYS = TableDefinition(
+    tables.SESSION_DAYS, day_schema.SESSION_DAYS_SCHEMA, day_schema.DAY_PARTITION_COLUMNS, ()
+)
+ACTOR_FIRST = TableDefinition(tables.ACTOR_FIRST, day_schema.ACTOR_FIRST_SCHEMA, day_schema.DAY_PARTITION_COLUMNS, ())
+# Computed from the events, a partition for each local day of an app.
+DAY_TABLES = (SESSIONS, ACTOR_DAYS, SESSION_DAYS, ACTOR_FIRST)
 
 
 def lake_directory(settings: Settings) -> Path:
@@ -239,7 +247,7 @@ def encode_note(touched: Sequence[TouchedHour], complete_through: datetime | Non
 def create_tables(settings: Settings) -> None:
     """Create every table of the lake that is missing."""
     directory = lake_directory(settings)
-    for definition in (EVENTS, QUARANTINE, IDENTITY_MAP):
+    for definition in (EVENTS, QUARANTINE, IDENTITY_MAP, *DAY_TABLES):
         LakeTable(directory, definition).create()
 
 

@@ -1,4 +1,4 @@
-"""Hours and days of an app's time zone."""
+"""Hours, days, weeks and months of an app's time zone."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -74,3 +74,41 @@ def test_the_hours_of_a_day_fill_it_without_gap_or_overlap(instant: datetime, na
     assert edges[0] == day.start
     assert edges[-1] == day.end
     assert all(hour.end == following for hour, following in zip(hours, edges[1:], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("week_start", "first"),
+    [(1, date(2026, 10, 26)), (7, date(2026, 11, 1)), (6, date(2026, 10, 31))],
+)
+def test_a_week_begins_on_the_app_s_first_weekday(week_start: int, first: date) -> None:
+    week = calendar.week_of("a", ZoneInfo("America/New_York"), date(2026, 11, 1), week_start)
+    assert week.local_date == first
+
+
+def test_a_week_in_which_clocks_go_back_has_169_hours() -> None:
+    week = calendar.week_of("a", ZoneInfo("America/New_York"), date(2026, 11, 1))
+    assert week.end - week.start == timedelta(hours=169)
+
+
+def test_a_month_ends_where_the_next_one_begins() -> None:
+    zone = ZoneInfo("Asia/Tehran")
+    months = list(
+        calendar.months_meeting("a", zone, datetime(2027, 12, 5, tzinfo=UTC), datetime(2028, 3, 1, tzinfo=UTC))
+    )
+    assert [month.local_date for month in months] == [
+        date(2027, 12, 1),
+        date(2028, 1, 1),
+        date(2028, 2, 1),
+        date(2028, 3, 1),
+    ]
+    assert [month.end for month in months[:-1]] == [month.start for month in months[1:]]
+
+
+@given(instant=instants, name=st.sampled_from(ZONES), week_start=st.integers(1, 7))
+def test_the_days_of_a_week_and_of_a_month_fill_it(instant: datetime, name: str, week_start: int) -> None:
+    zone = ZoneInfo(name)
+    for grain in ("week", "month"):
+        (period,) = calendar.meeting(grain, "a", zone, instant, instant + timedelta(microseconds=1), week_start)
+        days = calendar.days_of(period, zone)
+        assert (days[0].start, days[-1].end) == (period.start, period.end)
+        assert calendar.is_in(period, zone, week_start)
