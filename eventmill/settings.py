@@ -94,13 +94,13 @@ class Settings(BaseSettings):
     actor_days_retention_days: int = Field(
         400,
         ge=0,
-        description="Days that the lake keeps sessions and actors per day once their events are archived; 0 is for ever.",
+        description="Days that sessions and actors per day stay once their events are archived; 0 is for ever.",
     )
     quarantine_retention_days: int = Field(
         90, ge=0, description="Days after which rejected events are deleted; 0 keeps them for ever."
     )
     stream_keep_days: int = Field(
-        7, ge=1, description="Days that the stream keeps what is in the lake already: damaged files are repaired from it."
+        7, ge=1, description="Days that the stream keeps what is in the lake: damaged files are repaired from it."
     )
     run_log_days: int = Field(
         7, ge=1, description="Days that Dagster keeps finished runs and their logs; asset events stay."
