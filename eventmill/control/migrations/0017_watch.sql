@@ -25,12 +25,12 @@ create table control.alert (
     -- Whether the running period is looked at as well, whose number still grows.
     takes_incomplete boolean not null,
     -- Null: every webhook of the app that takes alerts.
-    webhook_id uuid references control.webhook on delete restrict,
+    webhook_id uuid references control.webhook,
     created_at timestamptz not null default now(),
     unique (app_id, name)
 );
 
-create table rollups.alert_state (
+create table control.alert_state (
     alert_id uuid primary key references control.alert on delete cascade,
     value double precision,
     period_start timestamptz,
@@ -41,7 +41,7 @@ create table rollups.alert_state (
 );
 
 -- Something that is wrong: opened once, resolved once. `subject` names it within its kind and app.
-create table rollups.incident (
+create table control.incident (
     incident_id bigint generated always as identity primary key,
     kind text not null,
     app_id text references control.app on delete cascade,
@@ -52,14 +52,14 @@ create table rollups.incident (
     opened_at timestamptz not null,
     resolved_at timestamptz
 );
-create unique index incident_open on rollups.incident (kind, coalesce(app_id, ''), subject) where resolved_at is null;
-create index incident_by_app on rollups.incident (app_id, opened_at desc);
+create unique index incident_open on control.incident (kind, coalesce(app_id, ''), subject) where resolved_at is null;
+create index incident_by_app on control.incident (app_id, opened_at desc);
 
 -- The outbox: a body per webhook, written in the transaction of the news, sent until it is taken.
 create table control.delivery (
     delivery_id uuid primary key default gen_random_uuid(),
     webhook_id uuid not null references control.webhook on delete cascade,
-    incident_id bigint references rollups.incident on delete cascade,
+    incident_id bigint references control.incident on delete cascade,
     body jsonb not null,
     created_at timestamptz not null,
     attempts integer not null default 0,
