@@ -116,6 +116,9 @@ class Settings(BaseSettings):
         ge=1_000,
         description="Most ids that the writer remembers for that window, about 40 bytes each; beyond it gets shorter.",
     )
+    webhook_private_addresses: bool = Field(
+        True, description="Whether webhooks may lie in private networks, this machine included (0 or 1)."
+    )
     fault: str | None = Field(
         None,
         description="For tests only: a step, or step:n, of `eventmill/faults.py` at which a process kills itself.",

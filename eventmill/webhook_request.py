@@ -18,6 +18,8 @@ from eventmill.control.webhooks import SIGNING_PREFIX, Webhook
 
 CONNECT_SECONDS = 3.0
 TOTAL_SECONDS = 8.0
+# Bad Request, Gone, Content Too Large, Unsupported Media Type, Unprocessable Content: the same body fails again.
+FINAL = frozenset({400, 410, 413, 415, 422})
 
 
 class DeliveryError(Exception):
@@ -46,7 +48,7 @@ async def post(
         # The exception's own text may hold the address.
         raise DeliveryError(type(error).__name__) from None
     if not response.is_success:
-        raise DeliveryError(f"answered {response.status_code}", is_final=response.status_code == httpx.codes.GONE)
+        raise DeliveryError(f"answered {response.status_code}", is_final=response.status_code in FINAL)
 
 
 def signature(secret: str, delivery_id: str, timestamp: str, content: bytes) -> str:
