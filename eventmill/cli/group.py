@@ -34,6 +34,8 @@ COMMANDS = {
     "plan": LazyCommand("plan", "plan", "Describe the properties of events, and what becomes of those that differ."),
     "quarantine": LazyCommand("quarantine", "quarantine", "List, look at, correct and replay rejected events."),
     "seed": LazyCommand("seed", "seed", "Send synthetic events into an app."),
+    "retention": LazyCommand("retention", "retention", "Archive events that are past their app's retention."),
+    "archive": LazyCommand("archive", "archive", "List archived events, and bring them back."),
     "docs": LazyCommand("docs", "docs", "Build the documentation of the metrics."),
     "import": LazyCommand("import_", "import_", "Import history from a file."),
 }
