@@ -1,20 +1,23 @@
 """Turns what the writer committed into dirty periods."""
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import psycopg
 
 from analytics_pipeline.engines import duckdb_sql
-from analytics_pipeline.lib import calendar
+from analytics_pipeline.engines.open_state import key_of
+from analytics_pipeline.lib import calendar, period_tables
 from analytics_pipeline.lib.arrivals import Arrivals, add_up
 from analytics_pipeline.lib.calendar import Period
+from analytics_pipeline.lib.period_tables import Cause, PeriodTable
 from analytics_pipeline.stores import arrivals as arrival_store
+from analytics_pipeline.stores import lake_progress
 from analytics_pipeline.stores import periods as period_store
 from eventmill import lake, stream
-from eventmill.control import reconciliation
+from eventmill.control import reconciliation, replays
 from eventmill.errors import NotReadyError
 from eventmill.lake import EVENTS, CommitNote, LakeTable, LogTruncatedError, TouchedHour
 from eventmill.settings import Settings
@@ -52,11 +55,14 @@ def notice(
     with connection.transaction():
         zones = period_store.zones(connection, hold=True)
         period_store.alone(connection)
-        mark(connection, (hour for note in notes for hour in note.touched), zones, version, now)
-        period_store.mark_closing(connection, now)
-        period_store.mark_redefined(connection, duckdb_sql.definition_version(), now)
+        for cause, hours in _by_cause(connection, notes).items():
+            mark(connection, hours, zones, version, now, cause)
+        for kept in period_tables.PERIOD_TABLES:
+            definition = duckdb_sql.definition_version(kept.sql_folder)
+            period_store.mark_closing(connection, kept.table_name, now)
+            period_store.mark_redefined(connection, kept.table_name, kept.grain, definition, now)
         accounted, arrived = _account(connection, table, since_version, version, known, now)
-        period_store.note_progress(connection, version, max(filter(None, told), default=None), now)
+        lake_progress.note_progress(connection, version, max(filter(None, told), default=None), now)
         arrival_store.add(connection, arrived, zones, accounted)
     return version
 
@@ -98,25 +104,58 @@ def _account(
     return through, add_up(known, after, told_until, now)
 
 
+def _by_cause(connection: psycopg.Connection, notes: Sequence[CommitNote]) -> dict[Cause, list[TouchedHour]]:
+    """Touched hours of the commits; those that somebody's replay from the quarantine touched are apart."""
+    found: dict[Cause, list[TouchedHour]] = {"late_events": [], "replay": []}
+    spans = {note.version: _sequences(note) for note in notes if "through" in note.info}
+    lowest = min((span.start for span in spans.values()), default=0)
+    replayed = replays.published_since(connection, lowest) if spans else []
+    for note in notes:
+        apps = {app_id for app_id, sequence in replayed if sequence in spans.get(note.version, ())}
+        for hour in note.touched:
+            found["replay" if hour.app_id in apps else "late_events"].append(hour)
+    return found
+
+
+def _sequences(note: CommitNote) -> range:
+    """Places in the stream of the envelopes in a commit."""
+    through = int(note.info["through"])
+    return range(through - int(note.info.get("envelopes", 0)) + 1, through + 1)
+
+
 def mark(
     connection: psycopg.Connection,
     touched: Iterable[TouchedHour],
     zones: dict[str, ZoneInfo],
     version: int,
     now: datetime,
+    cause: Cause = "late_events",
 ) -> None:
-    """Make every period dirty that meets a touched hour. Apps that do not exist any more are passed over."""
-    lacking: dict[Period, int] = defaultdict(int)
-    for hour in touched:
-        zone = zones.get(hour.app_id)
-        if zone is None:
+    """Make every period dirty that meets a touched hour, and the days beside it whose sessions it can move.
+
+    Apps that do not exist any more are passed over. A day beside it that never held an event has no sessions to move.
+    """
+    events: Counter[tuple[str, datetime]] = Counter()
+    for one in touched:
+        if one.app_id in zones:
+            events[one.app_id, one.hour] += one.events
+    week_starts = period_store.week_starts(connection)
+
+    def meeting(table: PeriodTable, app_id: str, hour: datetime, reach: timedelta) -> Iterator[Period]:
+        zone, week_start = zones[app_id], week_starts.get(app_id, 1)
+        return calendar.meeting(table.grain, app_id, zone, hour - reach, hour + HOUR + reach, week_start)
+
+    for table in period_tables.PERIOD_TABLES:
+        lacking: Counter[Period] = Counter()
+        for (app_id, hour), count in events.items():
+            lacking.update(dict.fromkeys(meeting(table, app_id, hour, timedelta()), count))
+        period_store.mark_dirty(connection, table.table_name, list(lacking.items()), version, now, cause)
+        if not table.reach:
             continue
-        for meeting in (calendar.hours_meeting, calendar.days_meeting):
-            for period in meeting(hour.app_id, zone, hour.hour, hour.hour + HOUR):
-                lacking[period] += hour.events
-    period_store.mark_dirty(connection, "metric", list(lacking.items()), version, now)
-    days = [(period, events) for period, events in lacking.items() if period.grain == "day"]
-    period_store.mark_dirty(connection, "page_session", days, version, now)
+        near = {period for app_id, hour in events for period in meeting(table, app_id, hour, table.reach)}
+        known = period_store.computed_versions(connection, table.table_name, sorted(near - lacking.keys()))
+        moved = [(period, 0) for period in near - lacking.keys() if key_of(period) in known]
+        period_store.mark_dirty(connection, table.table_name, moved, version, now, cause)
 
 
 async def silence_until(settings: Settings) -> datetime | None:

@@ -17,7 +17,8 @@ from analytics_pipeline.engines.exact import Computed
 from analytics_pipeline.engines.open_state import OpenState, key_of
 from analytics_pipeline.lib import calendar
 from analytics_pipeline.lib.calendar import Period
-from analytics_pipeline.stores import arrivals, rollups
+from analytics_pipeline.lib.period_tables import Cause
+from analytics_pipeline.stores import arrivals, restatements, rollups
 from analytics_pipeline.stores import periods as period_store
 from analytics_pipeline.stores.rollups import RollupTable
 from eventmill import warehouse
@@ -59,6 +60,8 @@ class Refresher:
     connect: Connect
     connect_to: Callable[[Path], AbstractContextManager[duckdb.DuckDBPyConnection]]
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    # Why closed periods change that nothing had made dirty.
+    cause: Cause = "late_events"
 
     def hours(self, start: datetime, end: datetime) -> list[Period]:
         """Local hours of every app that start in `[start, end)`."""
@@ -159,7 +162,8 @@ class Refresher:
         zones = period_store.zones(connection, hold=True)
         if not all(period.app_id in zones and calendar.is_in(period, zones[period.app_id]) for period in periods):
             raise StalePeriodsError("An app was deleted or got another time zone while its periods were computed.")
-        written = rollups.write(connection, table, rows, whole, now)
+        with restatements.watch(connection, table.name, periods, now, self.cause) as watched:
+            written = watched.wrote(rollups.write(connection, table, rows, whole, now))
         period_store.alone(connection)
         period_store.add_missing(connection, table.name, _present(table, rows, periods), snapshot.version)
         period_store.mark_computed(

@@ -70,7 +70,8 @@ class HandMadeLake:
             )
             for (date, hour, shifted), group in groups.items()
         ]
-        note = encode_note(_touched(stored), datetime.now(UTC)) | {"accounting": accounting(stored)}
+        told = {"accounting": accounting(stored), "envelopes": 1, "through": seq}
+        note = encode_note(_touched(stored), datetime.now(UTC)) | told
         self.version = self.table.append(Commit(adds=files, metadata=note), self.version)
         return self.version
 

@@ -2,64 +2,65 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Literal, Protocol
+from datetime import datetime, timedelta
 
-Lane = Literal["open", "closed", "sessions"]
+from analytics_pipeline.lib.due import Dirty, due
+from analytics_pipeline.lib.period_tables import HOURLY, Lane, PeriodTable
+
 # One run per value of this tag (dagster.yaml). What is scheduled shares a lane of its own.
 LANE_TAG = "eventmill/lane"
 UPKEEP = {LANE_TAG: "upkeep"}
-AssetName = Literal["hourly_metric", "daily_metric", "page_session"]
+BACKFILL = {LANE_TAG: "backfill"}
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-# Clean hours between two dirty ones cost less than a run of their own.
-MAX_GAP_HOURS = 5
-MAX_SPAN_HOURS = 7 * 24
-# Session numbers of an open day are computed from the whole day, so not at every commit.
-SESSIONS_EVERY = timedelta(minutes=5)
-
-
-class Dirty(Protocol):
-    """What planning needs to know of a dirty period."""
-
-    @property
-    def table_name(self) -> str: ...
-    @property
-    def grain(self) -> str: ...
-    @property
-    def start(self) -> datetime: ...
-    @property
-    def local_date(self) -> date: ...
-    @property
-    def wanted_version(self) -> int: ...
-    @property
-    def computed_at(self) -> datetime | None: ...
-    def is_open(self, now: datetime) -> bool: ...
+# How far apart the partitions of a grain may start, and how many clean ones between two dirty ones cost less than a
+# run of their own.
+_STEPS = {"hour": HOUR, "day": DAY, "week": 7 * DAY, "month": 31 * DAY}
+_MAX_GAPS = {"hour": 5}
+MAX_SPAN = 7 * DAY
+MAX_LONG_SPAN = 35 * DAY
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """A run over the partitions `first` to `last`, both included: UTC hours, or midnights that stand for dates."""
 
-    asset: AssetName
+    table: PeriodTable
     lane: Lane
     first: datetime
     last: datetime
     wanted_version: int
 
+    @property
+    def asset(self) -> str:
+        """Last part of the asset's key."""
+        return self.table.asset
+
 
 def plan(dirty: Sequence[Dirty], now: datetime) -> list[Request]:
-    """Requests that clean all of `dirty`: one for what is open, few ranges for what is closed."""
-    metric = [period for period in dirty if period.table_name == "metric"]
-    closed = [period for period in metric if not period.is_open(now)]
-    hours = [period for period in closed if period.grain == "hour"]
-    days = [period for period in closed if period.grain == "day"]
-    due = [period for period in dirty if period.table_name == "page_session" and _is_due(period, now)]
-    return [
-        *_open_request([period for period in metric if period.is_open(now)], now),
-        *_ranges("hourly_metric", "closed", [(_hour(period.start), period) for period in hours], HOUR, MAX_GAP_HOURS),
-        *_ranges("daily_metric", "closed", [(_midnight(period), period) for period in days], DAY, 0),
-        *_ranges("page_session", "sessions", [(_midnight(period), period) for period in due], DAY, 0),
-    ]
+    """Requests that clean all of `dirty` that is due: one for what is open, few ranges for each table else."""
+    opened: list[Dirty] = []
+    by_table: dict[PeriodTable, list[tuple[datetime, Dirty]]] = {}
+    for table, period in due(dirty, now):
+        if table.lane == "closed" and table.is_open(period.end, now):
+            opened.append(period)
+        else:
+            by_table.setdefault(table, []).append((partition_of(period), period))
+    ranges = (request for table, periods in by_table.items() for request in _ranges(table, periods))
+    return [*_open_request(opened, now), *ranges]
+
+
+def partition_of(period: Dirty) -> datetime:
+    """Start of the partition that owns the period: its UTC hour, or a midnight that stands for a date.
+
+    Weeks are those that begin on Monday, whatever day an app's own begin on.
+    """
+    if period.grain == "hour":
+        return _hour(period.start)
+    local = period.local_date
+    midnight = datetime(local.year, local.month, local.day, tzinfo=period.start.tzinfo)
+    if period.grain == "week":
+        return midnight - midnight.weekday() * DAY
+    return midnight.replace(day=1) if period.grain == "month" else midnight
 
 
 def _open_request(dirty: Sequence[Dirty], now: datetime) -> list[Request]:
@@ -69,34 +70,22 @@ def _open_request(dirty: Sequence[Dirty], now: datetime) -> list[Request]:
     # An hour that clients with fast clocks fill before it begins has no partition yet.
     hours = [min(_hour(period.start), _hour(now)) for period in dirty if period.grain == "hour"] or [_hour(now)]
     wanted = max(period.wanted_version for period in dirty)
-    return [Request("hourly_metric", "open", min(hours), max(hours), wanted)]
+    return [Request(HOURLY, "open", min(hours), max(hours), wanted)]
 
 
-def _is_due(period: Dirty, now: datetime) -> bool:
-    return period.computed_at is None or not period.is_open(now) or period.computed_at <= now - SESSIONS_EVERY
-
-
-def _ranges(
-    asset: AssetName, lane: Lane, periods: Iterable[tuple[datetime, Dirty]], step: timedelta, max_gap: int
-) -> list[Request]:
+def _ranges(table: PeriodTable, periods: Iterable[tuple[datetime, Dirty]]) -> list[Request]:
     requests: list[Request] = []
+    reach = _STEPS[table.grain] * (_MAX_GAPS.get(table.grain, 0) + 1)
+    span = MAX_LONG_SPAN if table.lane == "long" else MAX_SPAN
     for start, period in sorted(periods, key=lambda pair: pair[0]):
         last = requests[-1] if requests else None
-        if (
-            last is not None
-            and start - last.last <= step * (max_gap + 1)
-            and start - last.first < MAX_SPAN_HOURS * HOUR
-        ):
+        if last is not None and start - last.last <= reach and start - last.first < span:
             wanted = max(last.wanted_version, period.wanted_version)
-            requests[-1] = Request(asset, lane, last.first, start, wanted)
+            requests[-1] = Request(table, table.lane, last.first, start, wanted)
         else:
-            requests.append(Request(asset, lane, start, start, period.wanted_version))
+            requests.append(Request(table, table.lane, start, start, period.wanted_version))
     return requests
 
 
 def _hour(instant: datetime) -> datetime:
     return instant.replace(minute=0, second=0, microsecond=0)
-
-
-def _midnight(period: Dirty) -> datetime:
-    return datetime(period.local_date.year, period.local_date.month, period.local_date.day, tzinfo=period.start.tzinfo)

@@ -1,38 +1,21 @@
 """`rollups.periods`: the one place that knows which periods are dirty, and at which lake version each was computed."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import psycopg
 
-from analytics_pipeline.lib.calendar import CLOSING_DELAY, Period
+from analytics_pipeline.lib import period_tables
+from analytics_pipeline.lib.calendar import Period
+from analytics_pipeline.lib.period_tables import Cause
 from analytics_pipeline.stores.rollups import scope_of
 
 # Any constant that nothing else locks.
 _CHANGING = 0x70_65_72_69_6F_64
+# A period that is dirty for two causes names the stronger: that events are late goes without saying.
+_CAUSE = "case when old.dirty_since is null or old.cause = 'late_events' then excluded.cause else old.cause end"
 _SCOPE = "unnest(%s::text[], %s::text[], %s::timestamptz[]) as scope (app_id, grain, period_start)"
-
-
-@dataclass(frozen=True, slots=True)
-class DirtyPeriod:
-    """A period whose rollup lags behind the lake. `computed_at` is None where it never was computed."""
-
-    table_name: str
-    app_id: str
-    grain: str
-    start: datetime
-    end: datetime
-    local_date: Any
-    wanted_version: int
-    dirty_since: datetime
-    computed_at: datetime | None
-
-    def is_open(self, now: datetime) -> bool:
-        """Whether events that arrive now are on time for this period."""
-        return now < self.end + CLOSING_DELAY
 
 
 def zones(connection: psycopg.Connection, *, hold: bool = False) -> dict[str, ZoneInfo]:
@@ -42,12 +25,18 @@ def zones(connection: psycopg.Connection, *, hold: bool = False) -> dict[str, Zo
     return {app_id: ZoneInfo(name) for app_id, name in rows}
 
 
+def week_starts(connection: psycopg.Connection) -> dict[str, int]:
+    """ISO weekday on which each app's weeks begin."""
+    return dict(connection.execute("select app_id, week_start from control.app where deleted_at is null").fetchall())
+
+
 def mark_dirty(
     connection: psycopg.Connection,
     table_name: str,
     periods: Sequence[tuple[Period, int]],
     wanted_version: int,
     now: datetime,
+    cause: Cause = "late_events",
 ) -> None:
     """Ask for `periods` at `wanted_version` of the lake; each comes with the number of events that it lacks.
 
@@ -57,24 +46,26 @@ def mark_dirty(
         return
     connection.execute(
         "insert into rollups.periods as old (table_name, app_id, grain, period_start, period_end, local_date,"
-        " wanted_version, dirty_since, late_pending)"
+        " wanted_version, dirty_since, late_pending, cause)"
         " select %s, app_id, grain, period_start, period_end, local_date, %s,"
         "  coalesce((select complete_through from rollups.lake_progress), least(period_start, %s)),"
-        "  case when period_end + %s <= %s then events else 0 end"
+        "  case when period_end + %s <= %s then events else 0 end, %s"
         " from unnest(%s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::date[], %s::bigint[])"
         "  as dirty (app_id, grain, period_start, period_end, local_date, events)"
         " on conflict (table_name, app_id, grain, period_start) do update set"
         "  wanted_version = greatest(old.wanted_version, excluded.wanted_version),"
         "  dirty_since = coalesce(old.dirty_since, excluded.dirty_since),"
-        "  late_pending = old.late_pending + excluded.late_pending"
+        "  late_pending = old.late_pending + excluded.late_pending,"
+        f"  cause = {_CAUSE}"
         # A refresh may have read this very commit before the commit was noticed.
         " where old.computed_version is null or old.computed_version < excluded.wanted_version",
         [
             table_name,
             wanted_version,
             now,
-            CLOSING_DELAY,
+            period_tables.closes_after(table_name),
             now,
+            cause,
             *scope_of([period for period, _ in periods]),
             [period.end for period, _ in periods],
             [period.local_date for period, _ in periods],
@@ -83,19 +74,27 @@ def mark_dirty(
     )
 
 
-def distrust(connection: psycopg.Connection, table_name: str, periods: Sequence[Period], now: datetime) -> None:
+def distrust(
+    connection: psycopg.Connection,
+    table_name: str,
+    periods: Sequence[Period],
+    now: datetime,
+    cause: Cause = "late_events",
+) -> None:
     """Ask for `periods` to be computed again whatever version they claim to have."""
     connection.execute(
         "insert into rollups.periods as old (table_name, app_id, grain, period_start, period_end, local_date,"
-        " wanted_version, dirty_since)"
-        " select %s, app_id, grain, period_start, period_end, local_date, 0, %s"
+        " wanted_version, dirty_since, cause)"
+        " select %s, app_id, grain, period_start, period_end, local_date, 0, %s, %s"
         " from unnest(%s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::date[])"
         "  as wrong (app_id, grain, period_start, period_end, local_date)"
         " on conflict (table_name, app_id, grain, period_start) do update set"
-        "  computed_version = null, dirty_since = coalesce(old.dirty_since, excluded.dirty_since)",
+        "  computed_version = null, dirty_since = coalesce(old.dirty_since, excluded.dirty_since),"
+        f"  cause = {_CAUSE}",
         [
             table_name,
             now,
+            cause,
             *scope_of(periods),
             [period.end for period in periods],
             [period.local_date for period in periods],
@@ -103,32 +102,27 @@ def distrust(connection: psycopg.Connection, table_name: str, periods: Sequence[
     )
 
 
-def mark_closing(connection: psycopg.Connection, now: datetime) -> int:
+def mark_closing(connection: psycopg.Connection, table_name: str, now: datetime) -> int:
     """Make periods dirty that have just closed: their final numbers are computed from the lake once more."""
     return connection.execute(
-        "update rollups.periods set dirty_since = %s"
-        " where closed_at is null and dirty_since is null and period_end + %s <= %s",
-        [now, CLOSING_DELAY, now],
+        "update rollups.periods set dirty_since = %s, cause = 'late_events'"
+        " where table_name = %s and closed_at is null and dirty_since is null and period_end + %s <= %s",
+        [now, table_name, period_tables.closes_after(table_name), now],
     ).rowcount
 
 
-def mark_redefined(connection: psycopg.Connection, definition_version: str, now: datetime) -> int:
-    """Make periods dirty that were computed by another definition."""
+def mark_redefined(
+    connection: psycopg.Connection, table_name: str, grain: str, definition_version: str, now: datetime
+) -> int:
+    """Make periods dirty that were computed by another definition, where their raw events are still in the lake."""
     return connection.execute(
-        "update rollups.periods set dirty_since = %s"
-        " where dirty_since is null and definition_version is distinct from %s and computed_version is not null",
-        [now, definition_version],
+        "update rollups.periods set dirty_since = %s, cause = 'definition'"
+        " where table_name = %s and grain = %s and dirty_since is null"
+        "  and definition_version is distinct from %s and computed_version is not null and not exists"
+        "  (select from control.app where app.app_id = periods.app_id and lake_floor > period_start"
+        "   and (grain not in ('week', 'month') or lake_floor >= period_end))",
+        [now, table_name, grain, definition_version],
     ).rowcount
-
-
-def dirty(connection: psycopg.Connection) -> list[DirtyPeriod]:
-    """Every dirty period, oldest first."""
-    rows = connection.execute(
-        "select table_name, app_id, grain, period_start, period_end, local_date, wanted_version, dirty_since,"
-        " computed_at from rollups.periods join control.app using (app_id)"
-        " where dirty_since is not null and deleted_at is null order by period_start"
-    ).fetchall()
-    return [DirtyPeriod(*row) for row in rows]
 
 
 def alone(connection: psycopg.Connection) -> None:
@@ -184,7 +178,7 @@ def mark_computed(
             version,
             now,
             definition_version,
-            CLOSING_DELAY,
+            period_tables.closes_after(table_name),
             now,
             now,
             version,
@@ -209,23 +203,4 @@ def add_missing(connection: psycopg.Connection, table_name: str, periods: Sequen
             [period.end for period in periods],
             [period.local_date for period in periods],
         ],
-    )
-
-
-def noticed_version(connection: psycopg.Connection) -> int:
-    """Version of the lake up to which every commit was turned into dirty periods."""
-    row = connection.execute("select lake_version from rollups.lake_progress").fetchone()
-    return 0 if row is None else int(row[0])
-
-
-def note_progress(
-    connection: psycopg.Connection, version: int, complete_through: datetime | None, now: datetime
-) -> None:
-    """Note how far the lake was looked at; `complete_through` never goes back."""
-    connection.execute(
-        "insert into rollups.lake_progress as old (lake_version, complete_through, updated_at) values (%s, %s, %s)"
-        " on conflict (only_row) do update set lake_version = excluded.lake_version,"
-        "  complete_through = greatest(old.complete_through, excluded.complete_through),"
-        "  updated_at = excluded.updated_at",
-        [version, complete_through, now],
     )

@@ -1,9 +1,10 @@
 """Writes rollup rows to Postgres: upserts what differs, deletes what has vanished."""
 
 import io
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import psycopg
 import pyarrow as pa
@@ -54,12 +55,17 @@ COUNTED_ARRIVAL = RollupTable(
 )
 
 
+# App, grain (empty where the table has none) and start of a period.
+RowPeriod = tuple[str, str, datetime]
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Rows inserted or updated, and rows deleted."""
+    """Rows inserted or updated, rows deleted, and how many both are in each period that has any."""
 
     changed: int
     deleted: int
+    by_period: Counter[RowPeriod] = field(default_factory=Counter)
 
 
 def write(
@@ -77,10 +83,24 @@ def write(
         sql.SQL("create temp table {} on commit drop as select {} from {} limit 0").format(incoming, columns, target)
     )
     _copy(connection, sql.SQL("copy {} ({}) from stdin with (format csv)").format(incoming, columns), rows, table)
-    changed = connection.execute(_upsert(table, incoming, target, columns), [computed_at]).rowcount
-    deleted = _delete_vanished(connection, table, incoming, target, whole) if whole else 0
+    changed = _by_period(connection, table, _upsert(table, incoming, target, columns), [computed_at])
+    vanished = _delete_vanished(table, incoming, target)
+    deleted = _by_period(connection, table, vanished, scope_of(whole)) if whole else Counter()
     connection.execute(sql.SQL("drop table {}").format(incoming))
-    return Written(changed, deleted)
+    return Written(changed.total(), deleted.total(), changed + deleted)
+
+
+def _by_period(
+    connection: psycopg.Connection, table: RollupTable, statement: sql.Composed, parameters: Sequence[object]
+) -> Counter[RowPeriod]:
+    """Execute a statement that changes rows of `old`, and count them by period."""
+    grain = sql.SQL("old.grain" if table.has_grain else "'' as grain")
+    query = sql.SQL(
+        "with touched as ({statement} returning old.app_id, {grain}, old.period_start)"
+        " select app_id, grain, period_start, count(*) from touched group by app_id, grain, period_start"
+    ).format(statement=statement, grain=grain)
+    rows = connection.execute(query, parameters).fetchall()
+    return Counter({(app_id, grain, start.astimezone(UTC)): count for app_id, grain, start, count in rows})
 
 
 def _copy(connection: psycopg.Connection, statement: sql.Composed, rows: pa.Table, table: RollupTable) -> None:
@@ -109,22 +129,15 @@ def _upsert(
     )
 
 
-def _delete_vanished(
-    connection: psycopg.Connection,
-    table: RollupTable,
-    incoming: sql.Identifier,
-    target: sql.Identifier,
-    whole: Sequence[Period],
-) -> int:
+def _delete_vanished(table: RollupTable, incoming: sql.Identifier, target: sql.Identifier) -> sql.Composed:
     same_key = sql.SQL(" and ").join(sql.SQL("new.{0} = old.{0}").format(sql.Identifier(name)) for name in table.keys)
     grain = sql.SQL("old.grain = scope.grain and") if table.has_grain else sql.SQL("")
-    query = sql.SQL(
+    return sql.SQL(
         "delete from {target} as old using unnest(%s::text[], %s::text[], %s::timestamptz[])"
         " as scope (app_id, grain, period_start)"
         " where old.app_id = scope.app_id and {grain} old.period_start = scope.period_start"
         " and not exists (select from {incoming} as new where {same_key})"
     ).format(target=target, incoming=incoming, grain=grain, same_key=same_key)
-    return connection.execute(query, scope_of(whole)).rowcount
 
 
 def scope_of(periods: Sequence[Period]) -> list[list[object]]:

@@ -58,3 +58,10 @@ def replayed_at(connection: psycopg.Connection[Any], quarantine_ids: Sequence[st
         [list(quarantine_ids)],
     ).fetchall()
     return dict(rows)
+
+
+def published_since(connection: psycopg.Connection[Any], stream_seq: int) -> list[tuple[str, int]]:
+    """App and place in the stream of every replay from that place on."""
+    return connection.execute(
+        "select app_id, stream_seq from control.quarantine_replay where stream_seq >= %s", [stream_seq]
+    ).fetchall()

@@ -2,20 +2,21 @@
 
 import asyncio
 from contextlib import closing
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 from typing import get_args
 
 import dagster as dg
 
 from analytics_pipeline import commits
+from analytics_pipeline.defs import partitions
 from analytics_pipeline.defs.lake.assets import EVENTS
-from analytics_pipeline.defs.partitions import DAY_FORMAT, HOUR_FORMAT
 from analytics_pipeline.defs.rollups.jobs import job_name, refresh_jobs
 from analytics_pipeline.defs.upkeep.jobs import RECONCILE
 from analytics_pipeline.lib import lanes
-from analytics_pipeline.lib.lanes import LANE_TAG, Lane, Request
-from analytics_pipeline.stores import periods as period_store
-from analytics_pipeline.stores.periods import DirtyPeriod
+from analytics_pipeline.lib.lanes import LANE_TAG, Request
+from analytics_pipeline.lib.period_tables import Lane
+from analytics_pipeline.stores import dirty_periods
+from analytics_pipeline.stores.dirty_periods import DirtyPeriod
 from eventmill import warehouse
 from eventmill.control import reconciliation
 from eventmill.settings import Settings
@@ -45,7 +46,7 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
             version = commits.notice(settings, connection, since, now, silent_until)
             comparison = reconciliation.wanted_at(connection)
             requests = lanes.plan(
-                _with_partition(context, settings, period_store.dirty(connection), version > since), now
+                _with_partition(context, settings, dirty_periods.dirty(connection), version > since), now
             )
         return dg.SensorResult(
             run_requests=[
@@ -62,19 +63,25 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
 def _with_partition(
     context: dg.SensorEvaluationContext, settings: Settings, dirty: list[DirtyPeriod], is_news: bool
 ) -> list[DirtyPeriod]:
-    """Dirty periods that have a partition: a later EVENTMILL_HISTORY_START must not stop the others.
+    """Dirty periods that can be computed: a later EVENTMILL_HISTORY_START or lake floor must not stop the others.
 
     The others are told of where something `is_news`, not every second.
     """
-    start = datetime.combine(settings.history_start, time(), tzinfo=UTC)
-    found = [
-        period
-        for period in dirty
-        if (period.start >= start if period.grain == "hour" else period.local_date >= settings.history_start)
-    ]
+    found = [one for one in dirty if lanes.partition_of(one) >= partitions.first_partition(one.grain, settings)]
     if is_news and len(found) < len(dirty):
         context.log.warning(
-            "%d dirty periods lie before EVENTMILL_HISTORY_START=%s and wait.", len(dirty) - len(found), start.date()
+            "%d dirty periods lie before EVENTMILL_HISTORY_START=%s and wait.",
+            len(dirty) - len(found),
+            settings.history_start,
+        )
+    if is_news and (below := [one for one in found if one.is_below_floor]):
+        first, last = min(one.start for one in below), max(one.end for one in below)
+        context.log.warning(
+            "%d dirty periods between %s and %s start before the lake floor of their app and are not computed again:"
+            " `eventmill archive restore` brings their raw events back.",
+            len(below),
+            first,
+            last,
         )
     return found
 
@@ -91,7 +98,7 @@ def _launchable(context: dg.SensorEvaluationContext, requests: list[Request]) ->
 
 
 def _run_request(request: Request, now: datetime) -> dg.RunRequest:
-    form = HOUR_FORMAT if request.asset == "hourly_metric" else DAY_FORMAT
+    form = partitions.key_format(request.table.grain)
     first, last = request.first.strftime(form), request.last.strftime(form)
     attempt = int(now.timestamp()) // _ATTEMPT_SECONDS
     return dg.RunRequest(

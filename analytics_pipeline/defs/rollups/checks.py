@@ -12,6 +12,7 @@ from analytics_pipeline.engines import exact
 from analytics_pipeline.lib import calendar
 from analytics_pipeline.lib.calendar import Grain, Period
 from analytics_pipeline.refresh import Refresher
+from analytics_pipeline.stores import lake_progress
 from analytics_pipeline.stores import periods as period_store
 from eventmill import warehouse
 from eventmill.lake import EVENTS, LakeTable, TouchedHour, lake_directory
@@ -38,7 +39,7 @@ def checks() -> list[dg.AssetChecksDefinition]:
 
 def _compare(refresher: Refresher, grain: Grain) -> dg.AssetCheckResult:
     with closing(warehouse.connect(refresher.settings)) as connection:
-        noticed = period_store.noticed_version(connection)
+        noticed = lake_progress.noticed_version(connection)
         computed = _recently_computed(connection, grain)
     snapshot = refresher.snapshot()
     # What was committed since the sensor looked is in the lake, and rightly not in the rollup yet.

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-ASSETS = ("hourly_metric", "daily_metric", "page_session")
+from analytics_pipeline.lib.period_tables import PERIOD_TABLES
 
 
 def job_name(asset: str) -> str:
@@ -14,9 +14,9 @@ def refresh_jobs() -> list:
     """Refresh without checks: these read whole periods and run on their own schedule."""
     return [
         dg.define_asset_job(
-            job_name(asset),
-            selection=dg.AssetSelection.assets(["rollups", asset]).without_checks(),
-            description=f"Brings partitions of rollups/{asset} up to the lake.",
+            job_name(table.asset),
+            selection=dg.AssetSelection.assets(["rollups", table.asset]).without_checks(),
+            description=f"Brings partitions of rollups/{table.asset} up to the lake.",
         )
-        for asset in ASSETS
+        for table in PERIOD_TABLES
     ]

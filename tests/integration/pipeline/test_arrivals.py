@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -11,7 +12,7 @@ from analytics_pipeline import commits
 from analytics_pipeline.lib import lanes
 from analytics_pipeline.reconcile import reconcile
 from analytics_pipeline.refresh import OPEN_STATE_FILE, Refresher
-from analytics_pipeline.stores import periods as period_store
+from analytics_pipeline.stores import dirty_periods
 from eventmill.contracts.derive import hour_of
 from eventmill.control import apps
 from eventmill.control.deletion import _delete_rows
@@ -53,7 +54,9 @@ def assert_counted_equals_metric(connection: psycopg.Connection) -> None:
 def catch_up(settings: Settings, refresher: Refresher, connection: psycopg.Connection, since: int) -> int:
     """What sensor and runs do."""
     version = commits.notice(settings, connection, since, refresher.clock())
-    for request in lanes.plan(period_store.dirty(connection), refresher.clock()):
+    # Many late hours wait for more; here they have waited.
+    waited = [replace(one, dirty_since=datetime.min.replace(tzinfo=UTC)) for one in dirty_periods.dirty(connection)]
+    for request in lanes.plan(waited, refresher.clock()):
         if request.asset == "hourly_metric":
             refresher.refresh(refresher.hours(request.first, request.last + timedelta(hours=1)))
         elif request.asset == "daily_metric":

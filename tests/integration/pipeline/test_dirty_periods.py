@@ -13,6 +13,7 @@ from analytics_pipeline import commits
 from analytics_pipeline.lib import lanes
 from analytics_pipeline.reconcile import reconcile
 from analytics_pipeline.refresh import Refresher
+from analytics_pipeline.stores import dirty_periods
 from analytics_pipeline.stores import periods as period_store
 from eventmill import warehouse
 from eventmill.control import apps, reconciliation
@@ -26,12 +27,12 @@ OLD = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 
 
 def dirty(connection: psycopg.Connection) -> set[tuple[str, str, datetime]]:
-    return {(p.table_name, p.grain, p.start) for p in period_store.dirty(connection)}
+    return {(p.table_name, p.grain, p.start) for p in dirty_periods.dirty(connection)}
 
 
 def clean(refresher: Refresher, connection: psycopg.Connection) -> None:
     """Do what the sensor's requests ask for."""
-    for request in lanes.plan(period_store.dirty(connection), refresher.clock()):
+    for request in lanes.plan(dirty_periods.dirty(connection), refresher.clock()):
         if request.asset == "hourly_metric":
             refresher.refresh(refresher.hours(request.first, request.last + timedelta(hours=1)))
         elif request.asset == "daily_metric":
@@ -100,7 +101,7 @@ def test_a_period_lags_behind_since_the_lake_was_looked_at_before(
     connection.execute("delete from rollups.periods")
     lake.append([event("e2", OLD, user_id="u")])
     commits.notice(settings, connection, version, NOW)
-    assert {period.dirty_since for period in period_store.dirty(connection)} == {looked_at}
+    assert {period.dirty_since for period in dirty_periods.dirty(connection)} == {looked_at}
 
 
 def test_a_sensor_that_was_away_reads_in_portions_and_claims_nothing_that_it_has_not_read(

@@ -10,13 +10,14 @@ import yaml
 
 from analytics_pipeline.defs.lake import sensors
 from analytics_pipeline.defs.upkeep import schedules
-from analytics_pipeline.lib.lanes import LANE_TAG, UPKEEP, Lane, Request
+from analytics_pipeline.lib.lanes import LANE_TAG, UPKEEP, Request
+from analytics_pipeline.lib.period_tables import HOURLY, Lane
 from tests.dagster_jobs import quick
 
 pytestmark = pytest.mark.integration
 HOUR = datetime(2026, 5, 12, 14, tzinfo=UTC)
-OPEN = Request("hourly_metric", "open", HOUR, HOUR, 7)
-CLOSED = Request("hourly_metric", "closed", HOUR, HOUR, 7)
+OPEN = Request(HOURLY, "open", HOUR, HOUR, 7)
+CLOSED = Request(HOURLY, "closed", HOUR, HOUR, 7)
 STARTING, STARTED = dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED
 
 
@@ -39,7 +40,7 @@ def test_a_lane_waits_for_its_run(lane: Lane, status: dg.DagsterRunStatus, launc
 
 
 def test_what_is_open_never_waits_for_a_slot() -> None:
-    """One run per lane and one backfill: there is room for all of them."""
+    """One run per lane, upkeep and backfill among them: there is room for all of them."""
     dagster = yaml.safe_load((Path(__file__).parents[3] / "dagster.yaml").read_text(encoding="utf-8"))
     backfill, upkeep = 1, 1
     assert dagster["concurrency"]["runs"]["max_concurrent_runs"] == len(get_args(Lane)) + upkeep + backfill
