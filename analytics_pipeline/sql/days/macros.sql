@@ -1,0 +1,19 @@
+-- Postgres cannot store NUL, and its index cannot hold an address of thousands of characters.
+create or replace temp macro text_of(value) as left(replace(value, chr(0), '�'), 500);
+
+-- The order of events of one key: the instant, then the order in which the stream stored them.
+create or replace temp macro moment_of(event_time, place)
+as epoch_us(event_time)::hugeint * 9223372036854775808 + place;
+
+-- What an event's properties say of it: `false` marks it as not interactive. Most events do not say.
+create or replace temp macro is_interactive(properties) as
+not contains(properties, 'interactive') or coalesce(try_cast(properties ->> '$.interactive' as boolean), true);
+
+create or replace temp macro kind_of(dimension, value) as case
+    when dimension = 'total' then 'total'
+    when value is null then 'not_set'
+    else 'value'
+end;
+
+-- A run goes on over a pause of at most this many microseconds: 24 hours for a client's own session, else 30 minutes.
+create or replace temp macro longest_pause(run_key) as case when run_key[1] = 'c' then 86400000000 else 1800000000 end;
