@@ -13,6 +13,10 @@ from analytics_pipeline.defs.marts import sensors as mart_sensors
 from analytics_pipeline.defs.rollups import assets as rollup_assets
 from analytics_pipeline.defs.rollups import checks as rollup_checks
 from analytics_pipeline.defs.upkeep import schedules as upkeep_schedules
+from analytics_pipeline.defs.watch import assets as watch_assets
+from analytics_pipeline.defs.watch import checks as watch_checks
+from analytics_pipeline.defs.watch import schedules as watch_schedules
+from analytics_pipeline.defs.watch import sensors as watch_sensors
 from eventmill.settings import Settings, load_settings
 
 
@@ -21,14 +25,15 @@ def define(settings: Settings) -> dg.Definitions:
     rollups = rollup_assets.assets(settings)
     marts = mart_assets.assets(settings)
     return dg.Definitions(
-        assets=[*lake_assets.assets(), *arrival_assets.assets(), *rollups, *marts],
-        asset_checks=[*rollup_checks.checks(), *arrival_checks.checks()],
+        assets=[*lake_assets.assets(), *arrival_assets.assets(), *rollups, *marts, *watch_assets.assets()],
+        asset_checks=[*rollup_checks.checks(), *arrival_checks.checks(), *watch_checks.checks()],
         sensors=[
             *lake_sensors.sensors(settings),
             *arrival_sensors.sensors(settings),
             *mart_sensors.sensors(settings, marts),
+            *watch_sensors.sensors(settings),
         ],
-        schedules=upkeep_schedules.schedules(),
+        schedules=[*upkeep_schedules.schedules(), *watch_schedules.schedules()],
         resources={"engine": resources.lake_engine(settings), "dbt_cli": mart_assets.resource()},
         # A run is one warm process: another one per step would cost seconds.
         executor=dg.in_process_executor,

@@ -31,13 +31,13 @@ _REVENUE: LiteralString = (
     "select coalesce(sum(revenue), 0)::double precision from rollups.revenue where app_id = %(app)s and grain = 'day'"
     " and period_start = %(start)s and traffic = 'human' and dimension = 'total' and currency = %(argument)s"
 )
-# In percent of the day's sessions. Null where there is no such goal any more.
+# In percent of the sessions that started on the day. Null where there is no such goal any more.
 _GOAL: LiteralString = (
     "select case %(family)s when 'goal_sessions' then coalesce(g.sessions, 0)::double precision"
-    " else 100 * coalesce(g.sessions, 0)::double precision / nullif(m.sessions, 0) end from control.goal"
+    " else 100 * coalesce(g.sessions, 0)::double precision / nullif(m.sessions_started, 0) end from control.goal"
     " left join rollups.goal_metric as g on g.goal_id = goal.goal_id and g.period_start = %(start)s"
     "  and g.traffic = 'human' and g.dimension = 'total'"
-    " left join rollups.metric as m on m.app_id = goal.app_id and m.grain = 'day' and m.period_start = %(start)s"
+    " left join rollups.session_metric as m on m.app_id = goal.app_id and m.grain = 'day' and m.period_start = %(start)s"
     "  and m.traffic = 'human' and m.dimension = 'total'"
     " where goal.app_id = %(app)s and goal.name = %(argument)s"
 )

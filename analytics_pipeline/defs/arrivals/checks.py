@@ -11,14 +11,13 @@ from analytics_pipeline.defs.arrivals.assets import ACCOUNTS
 from analytics_pipeline.engines.duckdb_sql import definition_version
 from analytics_pipeline.stores import accounts
 from analytics_pipeline.stores.accounts import BrokenSlo
+from analytics_pipeline.stores.news import MANY
 from eventmill import warehouse
 from eventmill.settings import load_settings
 
 RECENT = timedelta(days=8)
 COMPUTED = timedelta(hours=26)
 HOUR = timedelta(hours=1)
-# A few events in an hour say little: where fewer arrived, a broken SLO is a warning.
-MANY = 100
 SLO, SILENCE = "validation_slo", "no_app_is_silent"
 
 
@@ -63,12 +62,18 @@ def broken_now(connection: psycopg.Connection) -> list[BrokenSlo]:
 
 def slo_of(broken: Sequence[BrokenSlo]) -> dict[str, object]:
     """What a check says of broken SLOs: a warning where only hours with few events are concerned."""
+    findings: dict[str, list[str]] = {}
+    for one in broken:
+        findings.setdefault(one.app_id, []).append(str(one))
     severe = any(one.received >= MANY for one in broken)
     return {
         "passed": not broken,
         "severity": dg.AssetCheckSeverity.ERROR if severe else dg.AssetCheckSeverity.WARN,
         "description": _first([str(one) for one in broken]),
-        "metadata": {"broken": _list([str(one) for one in broken])},
+        "metadata": {
+            "broken": _list([str(one) for one in broken]),
+            "findings": dg.MetadataValue.json(findings),
+        },
     }
 
 
@@ -79,7 +84,12 @@ def silence_of(silent: Mapping[str, datetime]) -> dict[str, object]:
         "passed": not silent,
         "severity": dg.AssetCheckSeverity.ERROR,
         "description": _first(lines),
-        "metadata": {"silent": _list(lines)},
+        "metadata": {
+            "silent": _list(lines),
+            "findings": dg.MetadataValue.json(
+                {app_id: [line] for app_id, line in zip(sorted(silent), lines, strict=True)}
+            ),
+        },
     }
 
 

@@ -2,12 +2,13 @@
 
 import json
 from contextlib import closing
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from analytics_pipeline.defs.arrivals import checks
 from analytics_pipeline.defs.arrivals.assets import ACCOUNTS
-from analytics_pipeline.stores import accounts
+from analytics_pipeline.stores import accounts, news
 from eventmill import warehouse
 from eventmill.settings import Settings
 
@@ -27,6 +28,8 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
         with closing(warehouse.connect(settings)) as connection:
             silent = accounts.update_silence(connection)
             broken = checks.broken_now(connection)
+            news.settle_silence(connection, silent, datetime.now(UTC))
+            news.settle_slo(connection, broken, datetime.now(UTC))
             connection.commit()
         found = {checks.SILENCE: checks.silence_of(silent), checks.SLO: checks.slo_of(broken)}
         state = {

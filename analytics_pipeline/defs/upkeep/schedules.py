@@ -3,6 +3,7 @@
 import dagster as dg
 
 from analytics_pipeline.defs.upkeep.jobs import RECONCILE
+from analytics_pipeline.defs.watch import checks as watch_checks
 from analytics_pipeline.lib import lanes
 
 
@@ -15,8 +16,10 @@ def schedules() -> list[dg.ScheduleDefinition]:
             dg.AssetKey(["rollups", "hourly_metric"]),
             dg.AssetKey(["rollups", "daily_metric"]),
             dg.AssetKey(["rollups", "ingest_accounting"]),
-        ),
-        description="Events in the rollups = distinct events in the lake, and nothing that arrived is unaccounted for.",
+        )
+        | dg.AssetSelection.checks(*watch_checks.keys()),
+        description="Events in the rollups = distinct events in the lake, nothing that arrived is unaccounted for, and"
+        " what was computed lately is plausible.",
         tags=lanes.UPKEEP,
     )
     marts = dg.define_asset_job(

@@ -1,0 +1,1 @@
+"""Watching the numbers: anomalies, threshold alerts, checks of plausibility, and the news of all of them."""
