@@ -66,7 +66,7 @@ lint: $(INSTALLED_DEV)
 	$(BIN)/ruff format --check $(CHECKED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/sqlfluff lint dbt_project analytics_pipeline/sql eventmill/analysis/sql
+	$(BIN)/sqlfluff lint dbt_project analytics_pipeline/sql analytics_pipeline/stores/checks eventmill/analysis/sql
 
 docs: $(INSTALLED_DEV)
 	@$(BIN)/python -m eventmill.contracts.reference > docs/events.md
