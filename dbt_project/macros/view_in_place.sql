@@ -1,6 +1,8 @@
 -- dbt's own view materialization swaps the view out and drops the old one with everything that reads it: rebuilding a
 -- staging view would take the marts away from readers for a moment, and their grants for good. Ours replaces in place,
 -- and drops only where PostgreSQL refuses because columns were renamed, removed or retyped.
+-- With `meta.row_security` the view shows the rows of those apps only that the signed-in role may see, and as a
+-- security barrier: no function of a hostile query sees a row before that test (docs/decisions/0016).
 {% materialization view, adapter='postgres' -%}
     {%- set existing = load_cached_relation(this) -%}
     {%- set target_relation = this.incorporate(type='view') -%}
@@ -14,13 +16,22 @@
         {{ get_assert_columns_equivalent(sql) }}
     {%- endif -%}
 
+    {%- set definition -%}
+        {%- if config.get('meta', {}).get('row_security') -%}
+            view {{ target_relation }} with (security_barrier = true) as (
+                select * from ({{ sql }}) as every_app where app_id = any (control.visible_apps())
+            )
+        {%- else -%}
+            view {{ target_relation }} as ({{ sql }})
+        {%- endif -%}
+    {%- endset -%}
     {%- call statement('main') -%}
         do $replace_view$
         begin
-            create or replace view {{ target_relation }} as ({{ sql }});
+            create or replace {{ definition }};
         exception when invalid_table_definition then
             drop view {{ target_relation }} cascade;
-            create view {{ target_relation }} as ({{ sql }});
+            create {{ definition }};
         end
         $replace_view$
     {%- endcall -%}

@@ -52,7 +52,14 @@ class Rollups:
         self.insert("rollups.metric", row | counts | columns)
 
     def insert(self, table: str, row: dict[str, Any]) -> None:
-        """One row of any table."""
+        """One row of any table; its app exists then, since the marts show no others."""
+        if "app_id" in row:
+            self.execute("insert into control.org (org_id) values ('default') on conflict do nothing")
+            self.execute(
+                "insert into control.app (app_id, name, org_id) values (%(app_id)s, %(app_id)s, 'default')"
+                " on conflict do nothing",
+                row,
+            )
         names, places = ", ".join(row), ", ".join(f"%({name})s" for name in row)
         self.execute(f"insert into {table} ({names}) values ({places})", row)
 
