@@ -50,7 +50,7 @@ def _any_of(condition: Condition) -> Sql:
     texts = [_spelled(value) for value in condition.values if not isinstance(value, float)]
     parts: list[str] = []
     parameters = []
-    for values, (sql, path) in ((numbers, _number(condition.field)), (texts, _text(condition.field))):
+    for values, (sql, path) in ((numbers, _number(condition.field)), (texts, field_text(condition.field))):
         if values:
             parts.append(f"{sql} in ({', '.join('?' * len(values))})")
             parameters += [*path, *values]
@@ -63,7 +63,7 @@ def _spelled(value: str | bool) -> str:
 
 def _any_text(condition: Condition, function: str) -> Sql:
     """`function` is contains or starts_with: no character of the value has a meaning of its own."""
-    sql, path = _text(condition.field)
+    sql, path = field_text(condition.field)
     tests = " or ".join([f"{function}({sql}, ?)"] * len(condition.values))
     return f"coalesce({tests}, false)", [part for value in condition.values for part in (*path, value)]
 
@@ -75,16 +75,16 @@ def _beyond(condition: Condition, sign: str) -> Sql:
 
 
 def _is_set(field: str) -> Sql:
-    sql, path = _text(field)
+    sql, path = field_text(field)
     return f"coalesce({sql} <> '', false)", list(path)
 
 
 def _number(field: str) -> tuple[str, list[str]]:
-    sql, path = _text(field)
+    sql, path = field_text(field)
     return f"try_cast({sql} as double)", path
 
 
-def _text(field: str) -> tuple[str, list[str]]:
+def field_text(field: str) -> tuple[str, list[str]]:
     """The field's text, and the parameters in it: a property's path is a JSON pointer."""
     if field.startswith(PROPERTIES):
         parts = field.removeprefix(PROPERTIES).split(".")

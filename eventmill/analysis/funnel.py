@@ -1,0 +1,122 @@
+"""Funnels: how many actors went through steps within a window, by the rules of docs/funnels.md.
+
+`run` finds the counted path of every actor and counts them. Steps that no event shares take the short way; repeated or
+overlapping steps, exclusions and `strict` take one that follows every instant's events; both are held to the same
+reference in the tests.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+import duckdb
+import pyarrow as pa
+
+from eventmill.analysis import funnel_any, funnel_paths
+from eventmill.analysis.filters import Sql
+from eventmill.analysis.funnel_definition import FunnelDefinition, Order
+from eventmill.analysis.funnel_events import Scope, entries, masked
+from eventmill.analysis.funnel_rows import FunnelStepRow, step_rows
+from eventmill.analysis.funnel_shapes import Shape, moves
+
+__all__ = ["FunnelStepRow", "run"]
+
+_PATHS, _ENTRIES = "funnel_paths", "funnel_entries"
+_SHAPES = pa.schema([("masks", pa.list_(pa.int32())), ("excluded", pa.int32()), ("moves", pa.list_(pa.int64()))])
+_FOUND = pa.schema(
+    [("actor", pa.string()), ("done", pa.int8()), ("latest", pa.int64()), ("times", pa.list_(pa.int64()))]
+)
+_BATCH_ACTORS = 10_000
+
+
+def run(
+    connection: duckdb.DuckDBPyConnection,
+    definition: FunnelDefinition,
+    events: str = "actor_events",
+    *,
+    complete_through: datetime | None,
+) -> list[FunnelStepRow]:
+    """The answer, step by step: the total, then the rows of the breakdown.
+
+    `events` is a relation with the columns of `actor_events`, and `session_key` where sessions are counted; all of one
+    app, from the start of the range to one window after its end. It is read twice where there is a breakdown. Without
+    `complete_through` nothing is known to be complete. Raises ValueError where the funnel has no range.
+    """
+    scope = Scope.of(definition, events)
+    with _tables(connection):
+        _find_paths(connection, scope)
+        if definition.breakdown is not None:
+            sql, parameters = entries(scope, _PATHS)
+            connection.execute(f"create or replace temp table {_ENTRIES} as {sql}", parameters)
+        return step_rows(connection, scope, complete_through, _PATHS, _ENTRIES)
+
+
+@contextmanager
+def _tables(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for name in (_PATHS, _ENTRIES, "funnel_instants"):
+            connection.execute(f"drop table if exists temp.{name}")
+
+
+def _find_paths(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
+    definition = scope.definition
+    if definition.order is Order.ANY:
+        if scope.has_distinct_steps:
+            _keep(connection, _PATHS, funnel_any.distinct_any(scope))
+        else:
+            _match(connection, scope)
+    elif definition.order is Order.ORDERED and scope.has_distinct_steps and not definition.exclude:
+        _keep(connection, _PATHS, funnel_paths.distinct_ordered(scope))
+    else:
+        _move(connection, scope)
+
+
+def _keep(connection: duckdb.DuckDBPyConnection, name: str, query: Sql) -> None:
+    sql, parameters = query
+    connection.execute(f"create or replace temp table {name} as {sql}", parameters)
+
+
+def _move(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
+    """Follow the moves of every instant; there are few kinds of instants, whose moves are worked out once."""
+    _keep(connection, "funnel_instants", funnel_paths.instants(scope))
+    kinds = connection.execute("select distinct masks, excluded from funnel_instants").fetchall()
+    found = [moves(Shape(tuple(masks), excluded), scope.definition) for masks, excluded in kinds]
+    shapes = [
+        {"masks": masks, "excluded": excluded, "moves": [move.code for move in made]}
+        for (masks, excluded), made in zip(kinds, found, strict=True)
+    ]
+    known = {move for made in found for move in made}
+    connection.register("funnel_shapes", pa.Table.from_pylist(shapes, schema=_SHAPES))
+    try:
+        _keep(connection, _PATHS, (funnel_paths.moved(scope, known, "funnel_instants", "funnel_shapes"), []))
+    finally:
+        connection.unregister("funnel_shapes")
+
+
+def _match(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
+    """Assign events to steps actor by actor."""
+    query, parameters = masked(scope)
+    connection.execute(
+        "select actor, list_sort(list({'t': t, 'mask': mask, 'excluded': excluded})) as happened"
+        f" from ({query}) group by actor having count(*) filter (mask > 0 and t < {scope.span}) > 0",
+        parameters,
+    )
+    found = [_FOUND.empty_table()]
+    while rows := connection.fetchmany(_BATCH_ACTORS):
+        found.append(pa.Table.from_pylist([_matched(scope, *row) for row in rows], schema=_FOUND))
+    connection.register("funnel_found", pa.concat_tables(found))
+    try:
+        _keep(connection, _PATHS, ("from funnel_found", []))
+    finally:
+        connection.unregister("funnel_found")
+
+
+def _matched(scope: Scope, actor: str, happened: list[dict[str, int]]) -> dict[str, object]:
+    events = [funnel_any.Happened(one["t"], one["mask"], one["excluded"] > 0) for one in happened]
+    path = funnel_any.matched(events, len(scope.definition.steps), scope.span, scope.window)
+    if path is None:
+        msg = "an actor without a start was not left out"
+        raise RuntimeError(msg)
+    return {"actor": actor, **path._asdict()}

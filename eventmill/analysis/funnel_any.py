@@ -1,0 +1,136 @@
+"""The counted path of every actor where steps may come in any order: as many different steps as fit one window.
+
+`distinct_any` is SQL for steps that no event shares; `matched` tries the assignments of events to steps in Python, for
+funnels where an event could satisfy several. Both yield what `funnel_paths` yields.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from eventmill.analysis.filters import Sql
+from eventmill.analysis.funnel_events import Scope, single_steps
+from eventmill.analysis.funnel_shapes import assign
+
+_STEP_BITS = 5
+_T, _STEP = f"(e >> {_STEP_BITS})", "(e & 31)"
+
+
+def distinct_any(scope: Scope) -> Sql:
+    """A fold that keeps the latest time of each step: the steps of a window are those seen since its first instant.
+
+    That instant is the last excluded event, or as far back as the window goes, or the start of the range. As with
+    `distinct_ordered`, the first event that completes the longest path also ends the earliest one.
+    """
+    query, parameters = single_steps(scope)
+    sql = (
+        f"with event as ({query}),"
+        f" lists as (select actor, list_sort(list(t << {_STEP_BITS} | step)) as list from event group by actor),"
+        f" folded as (select actor, list, {_fold(scope)} as state from lists),"
+        " found as (select actor, list, state.done as done, state.latest as latest, state.since as since from folded"
+        f" where state.done > 0) select actor, done, latest, {_earliest(scope)}.times as times from found"
+    )
+    return sql, parameters
+
+
+def _fold(scope: Scope) -> str:
+    steps = range(1, len(scope.definition.steps) + 1)
+    since = f"greatest({_T} - {scope.window}, 0, s.broken)"
+    start = f"(case when {_T} < {scope.span} then {_T} else s.start end)"
+    seen = [f"(case when {_STEP} = {step} then {_T} else s.t{step} end)" for step in steps]
+    count = " + ".join(f"coalesce({t} >= {since}, false)::tinyint" for t in seen)
+    done = f"(case when {_STEP} < {len(seen) + 1} and {start} >= {since} then {count} else 0 end)"
+    least = ", ".join(f"case when {t} >= {since} then {t} end" for t in seen)
+    latest = f"least({least}, {start})"
+    as_long = f"when {done} = s.done and s.done > 0 then greatest(s.latest, {latest})"
+    state = [
+        *(f"'t{step}': {t}" for step, t in zip(steps, seen, strict=True)),
+        f"'broken': case when {_STEP} = {len(seen) + 1} then {_T} else s.broken end",
+        f"'start': case when {_STEP} < {len(seen) + 1} then {start} else s.start end",
+        f"'done': greatest(s.done, {done})",
+        f"'since': case when {done} > s.done then {since} else s.since end",
+        f"'latest': case when {done} > s.done then {latest} {as_long} else s.latest end",
+    ]
+    empty = ", ".join(f"'t{step}': null::bigint" for step in steps)
+    rest = "'broken': null::bigint, 'start': null::bigint, 'done': 0, 'since': null::bigint, 'latest': null::bigint"
+    return f"list_reduce(list, lambda s, e: {{{', '.join(state)}}}, {{{empty}, {rest}}})"
+
+
+def _earliest(scope: Scope) -> str:
+    """Times at which the steps of the window are first seen."""
+    is_new = (
+        f"len(p.times) < done and {_T} >= since and {_STEP} <= {len(scope.definition.steps)}"
+        f" and p.seen & (1 << {_STEP}) = 0"
+    )
+    return (
+        f"list_reduce(list, lambda p, e: {{'times': case when {is_new} then list_append(p.times, {_T})"
+        " else p.times end,"
+        f" 'seen': case when {is_new} then p.seen | (1 << {_STEP}) else p.seen end}},"
+        " {'times': []::bigint[], 'seen': 0::bigint})"
+    )
+
+
+class Happened(NamedTuple):
+    """An event: its time, the steps that it may satisfy as bits, and whether it is excluded."""
+
+    t: int
+    mask: int
+    excluded: bool
+
+
+class Path(NamedTuple):
+    """What `funnel_paths` yields of an actor."""
+
+    done: int
+    latest: int
+    times: list[int]
+
+
+def matched(events: Sequence[Happened], steps: int, span: int, window: int) -> Path | None:
+    """The path of one actor, from events in the order of time. None where none begins inside the range."""
+    best: Path | None = None
+    starts = sorted({event.t for event in events if event.mask and event.t < span})
+    for start in starts:
+        times = _longest(events, start, start + window, steps)
+        if best is None or len(times) > best.done:
+            best = Path(len(times), start, times)
+        elif len(times) == best.done:
+            best = best._replace(latest=start)
+    return best
+
+
+def _longest(events: Sequence[Happened], start: int, end: int, steps: int) -> list[int]:
+    """The longest path of a window, the earliest of those: an excluded event may be its first or its very last one."""
+    breaks = min((event.t for event in events if event.excluded and start < event.t <= end), default=end)
+    inside = [event for event in events if start <= event.t <= breaks and event.mask]
+    allowed = [event for event in inside if not event.excluded]
+    firsts = [event for event in inside if event.excluded and event.t == start]
+    lasts = [event for event in inside if event.excluded and event.t == breaks > start]
+    tries = [allowed, *([first, *allowed] for first in firsts)]
+    paths = [times for times in _paths(tries, lasts, steps) if times[:1] == [start]]
+    return min(paths, key=lambda times: (-len(times), times))
+
+
+def _paths(tries: Sequence[Sequence[Happened]], lasts: Sequence[Happened], steps: int) -> Iterator[list[int]]:
+    for events in tries:
+        times = _greedy(events, steps)
+        yield times
+        if len(times) == steps - 1:
+            yield from (found for last in lasts if len(found := _greedy([*events, last], steps)) == steps)
+
+
+def _greedy(events: Sequence[Happened], steps: int) -> list[int]:
+    """Times of the events that add a step when assigned in the order of time (a matroid: earliest is also longest)."""
+    masks = [event.mask for event in events]
+    event_of: dict[int, int] = {}
+    times: list[int] = []
+    for position, event in enumerate(events):
+        if len(times) == steps:
+            break
+        if _adds(masks[: position + 1], event_of, steps):
+            times.append(event.t)
+    return times
+
+
+def _adds(masks: Sequence[int], event_of: dict[int, int], steps: int) -> bool:
+    """Whether one more step finds an event among `masks`."""
+    return any(step not in event_of and assign(step, masks, event_of, set()) for step in range(steps))
