@@ -3,7 +3,7 @@
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -36,11 +36,13 @@ class Part:
     received_before: datetime
     state: State = "written"
     restored_until: datetime | None = None
+    # UTC hour of arrival (ISO 8601) → events that were erased from the file.
+    erased: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def manifest_path(self) -> str:
         """Where the file's manifest lies."""
-        return f"{self.path}.json"
+        return manifest_path(self.path)
 
     def manifest(self) -> str:
         """The part as JSON, to lie beside the file: the archive explains itself without the warehouse."""
@@ -48,11 +50,17 @@ class Part:
         return json.dumps(told | {"format": "eventmill-archive/1"}, default=str, indent=2) + "\n"
 
 
-_COLUMNS = ", ".join(field.name for field in fields(Part))
+def manifest_path(path: str) -> str:
+    """Where the manifest of a file of the archive lies."""
+    return f"{path}.json"
+
+
+_NAMES = [one.name for one in fields(Part)]
+_COLUMNS = ", ".join(_NAMES)
 
 
 def _part(row: Sequence[Any]) -> Part:
-    part = dict(zip((field.name for field in fields(Part)), row, strict=True))
+    part = dict(zip(_NAMES, row, strict=True))
     return Part(**part | {"hours": {int(hour): int(rows) for hour, rows in part["hours"].items()}})
 
 
@@ -76,8 +84,8 @@ def list_parts(
 
 def add(connection: psycopg.Connection[Any], part: Part) -> None:
     """Note a part that was written. The caller commits."""
-    values = [getattr(part, field.name) for field in fields(Part)]
-    values[[field.name for field in fields(Part)].index("hours")] = Jsonb(dict(part.hours))
+    values = [getattr(part, name) for name in _NAMES]
+    values = [Jsonb(dict(value)) if isinstance(value, Mapping) else value for value in values]
     places = ", ".join(["%s"] * len(values))
     connection.execute(f"insert into control.archive_part ({_COLUMNS}) values ({places})", values)  # noqa: S608
 
@@ -94,9 +102,11 @@ def set_state(
 ) -> None:
     """Note where a part's rows are now. The caller commits."""
     connection.execute(
-        "update control.archive_part set state = %s, restored_until = %s,"
-        " archived_at = case when %s = 'archived' then now() else archived_at end where part_id = %s",
-        [state, restored_until, state, part_id],
+        "update control.archive_part set state = %(state)s, restored_until = %(until)s,"
+        " archived_at = case when %(state)s = 'archived' then now() else archived_at end,"
+        # What was erased is told to the accounts when the rows come back.
+        " erased = case when %(state)s = 'restored' then '{}' else erased end where part_id = %(part)s",
+        {"state": state, "until": restored_until, "part": part_id},
     )
 
 

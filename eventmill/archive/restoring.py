@@ -16,8 +16,9 @@ from eventmill.archive.writing import is_of, read_part, verify
 from eventmill.control.apps import get_app
 from eventmill.data_files import write_data_file
 from eventmill.delta_log import Commit, CommitConflictError, DataFile
+from eventmill.erasure.accounts import forgotten
 from eventmill.errors import EventmillError
-from eventmill.lake import EVENTS
+from eventmill.lake import EVENTS, encode_note
 from eventmill.settings import Settings
 
 KEEP_RESTORED = timedelta(days=7)
@@ -76,12 +77,19 @@ def _bring_back(place: Workplace, part: Part) -> int:
             added += _write(place, missing, part.event_date, hour)
     commit = Commit(
         adds=added,
-        metadata={"operation": "RESTORE", "restored_part": str(part.part_id)},
+        metadata={"operation": "RESTORE", "restored_part": str(part.part_id)} | _erased(part),
         # Rows come back to where they were: the window of recent ids must not take them for new ones.
         is_data_change=False,
     )
     _append(place, commit)
     return count
+
+
+def _erased(part: Part) -> dict[str, object]:
+    """What the accounts must forget with the next computation: events that were erased while they were archived."""
+    if not part.erased:
+        return {}
+    return encode_note([], None) | {"accounting": [forgotten(part.app_id, *entry) for entry in part.erased.items()]}
 
 
 def _missing(place: Workplace, rows: pa.Table, day: date, hour: int) -> pa.Table:

@@ -10,7 +10,7 @@ from eventmill.archive.due import Due, cutoffs, due, keep_from
 from eventmill.archive.parts import Part
 from eventmill.archive.removal import PartRemoval
 from eventmill.archive.working import Workplace, alone
-from eventmill.archive.writing import write_part
+from eventmill.archive.writing import forget, left_over, noted, write_part
 from eventmill.errors import EventmillError
 from eventmill.lake import LogTruncatedError, Snapshot
 from eventmill.settings import Settings
@@ -46,16 +46,25 @@ def retain(settings: Settings, now: datetime | None = None) -> Retained:
     """
     done = Retained()
     with alone(settings) as place:
-        for part in parts.list_parts(place.connection, states=["written"]):
-            _finish(place, part, done)
+        take_up(place, done)
         snapshot = place.events.snapshot()
         for wanted in _due(place, snapshot, now or datetime.now(UTC)):
             part = write_part(place.archive, place.events, snapshot, wanted, place.scratch)
             if _note(place, part):
+                noted(place.scratch, part)
                 _remove(place, part, done)
             else:
                 _discard(place, part, done)
     return done
+
+
+def take_up(place: Workplace, done: Retained) -> None:
+    """Finish what a run that was cut off has begun."""
+    known = {part.part_id for part in parts.list_parts(place.connection)}
+    for part_id, path in left_over(place.scratch):
+        forget(place.archive, place.scratch, part_id, "" if part_id in known else path)
+    for part in parts.list_parts(place.connection, states=["written"]):
+        _finish(place, part, done)
 
 
 def _due(place: Workplace, snapshot: Snapshot, now: datetime) -> list[Due]:
@@ -133,6 +142,7 @@ def _discard(place: Workplace, part: Part, done: Retained) -> None:
         parts.replace(place.connection, part, None)
         parts.move_floor(place.connection, part.app_id)
     _delete_files(place, part)
+    noted(place.scratch, part)
     done.given_up.append(part)
 
 

@@ -15,11 +15,12 @@ import pyarrow.parquet as pq
 
 from eventmill import row_removal
 from eventmill.archive.due import Due, rows_of
-from eventmill.archive.parts import Part
+from eventmill.archive.parts import Part, manifest_path
 from eventmill.archive.store import ArchiveError, ArchiveStore, file_sha256
 from eventmill.lake import EVENTS, LakeTable, Snapshot
 
 _BATCH_ROWS = 100_000
+_INTENT = ".writing"
 
 
 @dataclass(slots=True)
@@ -64,12 +65,36 @@ def store_rows(
         file = Path(directory, "part.parquet")
         contents = _write(file, batches)
         part = _describe(file, path, part_id, key, contents, wanted.received_before)
+        _intent(scratch, part_id).write_text(path, encoding="utf-8")
         store.put(path, file)
         manifest = Path(directory, "manifest.json")
         manifest.write_text(part.manifest(), encoding="utf-8")
         store.put(part.manifest_path, manifest)
     verify(store, part)
     return part
+
+
+def noted(scratch: Path, part: Part) -> None:
+    """The part is in the warehouse, or is not wanted: nobody need look for its file."""
+    _intent(scratch, part.part_id).unlink(missing_ok=True)
+
+
+def left_over(scratch: Path) -> Iterator[tuple[uuid.UUID, str]]:
+    """Parts that were begun and never noted, as a crash leaves them: id, and path in the archive."""
+    for file in scratch.glob(f"*{_INTENT}"):
+        yield uuid.UUID(file.name.removesuffix(_INTENT)), file.read_text(encoding="utf-8")
+
+
+def forget(store: ArchiveStore, scratch: Path, part_id: uuid.UUID, path: str) -> None:
+    """Delete the file of such a part."""
+    if path:
+        store.delete(manifest_path(path))
+        store.delete(path)
+    _intent(scratch, part_id).unlink()
+
+
+def _intent(scratch: Path, part_id: uuid.UUID) -> Path:
+    return scratch / f"{part_id}{_INTENT}"
 
 
 def _write(file: Path, batches: Iterator[pa.Table]) -> Contents:
@@ -85,8 +110,10 @@ def _write(file: Path, batches: Iterator[pa.Table]) -> Contents:
 def _describe(
     file: Path, path: str, part_id: uuid.UUID, key: tuple[str, date], contents: Contents, received_before: datetime
 ) -> Part:
-    first_event, last_event = (instant.astimezone(UTC) for instant in contents.event_at)
-    first_received, last_received = (instant.astimezone(UTC) for instant in contents.received_at)
+    # Of a part that lost all its events to an erasure only its name is left.
+    nothing = [received_before] * 2
+    first_event, last_event = (instant.astimezone(UTC) for instant in contents.event_at or nothing)
+    first_received, last_received = (instant.astimezone(UTC) for instant in contents.received_at or nothing)
     return Part(
         part_id=part_id,
         app_id=key[0],

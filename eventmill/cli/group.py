@@ -39,7 +39,9 @@ COMMANDS = {
     "seed": LazyCommand("seed", "seed", "Send synthetic events into an app."),
     "retention": LazyCommand("retention", "retention", "Archive events that are past their app's retention."),
     "archive": LazyCommand("archive", "archive", "List archived events, and bring them back."),
+    "erase": LazyCommand("erase", "erase", "Delete a person from every store."),
     "docs": LazyCommand("docs", "docs", "Build the documentation of the metrics."),
+    "backfill": LazyCommand("backfill", "backfill", "Compute a range of days again."),
     "import": LazyCommand("import_", "import_", "Import history from a file."),
 }
 

@@ -13,6 +13,7 @@ from eventmill.contracts.decode import AppRules, EnvelopeContext, default_source
 from eventmill.contracts.event import SOURCES
 from eventmill.contracts.filters import Filters
 from eventmill.contracts.plan import TrackingPlan
+from eventmill.contracts.suppression import Suppression
 
 
 class Candidates:
@@ -40,6 +41,7 @@ class Candidates:
             self._by_default("schema_version", default_version, is_known_version),
             self._odd,
             self._filtered(self._app.filters),
+            self._suppressed(self._app.filters.people),
             self._planned(self._app.plan),
         ):
             found.update(positions)
@@ -110,6 +112,12 @@ class Candidates:
         pairs = list(zip(self._column("page_url"), self._column("page_path"), strict=True))
         met = {pair for pair in set(pairs) if _is_filtered(filters, *pair)}
         return [position for position, pair in enumerate(pairs) if pair in met] if met else ()
+
+    def _suppressed(self, people: Suppression | None) -> Collection[int]:
+        if people is None:
+            return ()
+        pairs = zip(self._column("user_id"), self._column("anonymous_id"), strict=True)
+        return [position for position, pair in enumerate(pairs) if people.covers(*pair)]
 
     def _planned(self, plan: TrackingPlan | None) -> Collection[int]:
         if plan is None:

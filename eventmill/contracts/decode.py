@@ -75,7 +75,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Filtered:
-    """Internal traffic, or a device that opted out: counted, not stored."""
+    """Internal traffic, a device that opted out, or a person who was erased: counted, not stored."""
 
     kind: FilterKind
     event_id: str | None
@@ -180,6 +180,8 @@ def _filter(event: Event, page: derive.Page | None, filters: Filters) -> None:
         kind = filters.kind_of(page and page.host, event.page_path or (page and page.path))
         if kind is not None:
             raise _LeftOutError(kind)
+        if filters.people is not None and filters.people.covers(event.user_id, event.anonymous_id):
+            raise _LeftOutError(FilterKind.SUPPRESSED)
 
 
 def came_from(

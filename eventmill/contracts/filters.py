@@ -1,9 +1,11 @@
-"""Internal traffic that an app leaves out: address ranges, hosts and paths. Such events are counted, not stored."""
+"""Events that an app leaves out: internal traffic, and people who were erased. They are counted, not stored."""
 
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+
+from eventmill.contracts.suppression import Suppression
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -18,6 +20,7 @@ class FilterKind(StrEnum):
     HOST = "host"
     PATH = "path"
     OPT_OUT = "opt_out"
+    SUPPRESSED = "suppressed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class Filters:
     networks: tuple[Network, ...] = ()
     hosts: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+    people: Suppression | None = None
 
     def covers_address(self, address: str) -> bool:
         """Whether a client's address lies in one of the ranges; a text that is no address lies in none."""

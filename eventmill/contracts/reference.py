@@ -98,8 +98,9 @@ _FILTERED = f"""\
 ## Left out
 
 An app can leave internal traffic out: by the client's address (at the gateway alone, which is where addresses stay;
-not for history, whose sender is not whom it is about), by the host or the path of the page, or because the device opted
-out (`opt_out`). Such events are counted, by {_FILTER_KINDS}, and not stored. A filter comes
+not for history, whose sender is not whom it is about), by the host or the path of the page, because the device opted
+out (`opt_out`), or because the person was erased and suppressed (`eventmill erase --suppress`). Such events are counted,
+by {_FILTER_KINDS}, and not stored. A filter comes
 before the rules for identity and age."""
 
 

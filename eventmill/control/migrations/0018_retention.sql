@@ -9,7 +9,7 @@ create table control.archive_part (
     path text not null unique,
     sha256 text not null,
     bytes bigint not null,
-    rows bigint not null check (rows > 0),
+    rows bigint not null check (rows >= 0),
     -- Home hour (0 to 23) → rows.
     hours jsonb not null,
     first_event_at timestamptz not null,
@@ -22,7 +22,10 @@ create table control.archive_part (
     written_at timestamptz not null default now(),
     archived_at timestamptz,
     -- Until then a restored part stays in the lake, although its rows are past the horizon.
-    restored_until timestamptz
+    restored_until timestamptz,
+    -- Events that were erased from the part, by UTC hour of arrival: the accounts still count them as stored, as do the
+    -- rollups, which are not computed again before the part is restored.
+    erased jsonb not null default '{}'
 );
 create index archive_part_by_date on control.archive_part (app_id, event_date);
 
