@@ -99,8 +99,8 @@ _FILTERED = f"""\
 
 An app can leave internal traffic out: by the client's address (at the gateway alone, which is where addresses stay;
 not for history, whose sender is not whom it is about), by the host or the path of the page, because the device opted
-out (`opt_out`), or because the person was erased and suppressed (`eventmill erase --suppress`). Such events are counted,
-by {_FILTER_KINDS}, and not stored. A filter comes
+out (`opt_out`), or because the person was erased and suppressed (`eventmill erase --suppress`). Such events are
+counted, by {_FILTER_KINDS}, and not stored. A filter comes
 before the rules for identity and age."""
 
 
