@@ -1,5 +1,6 @@
 """Threshold alerts on an app's metrics."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite
@@ -105,7 +106,7 @@ def create_alert(connection: psycopg.Connection[Any], app_id: str, name: str, **
     Raises EventmillError that names the field and the rule.
     """
     get_app(connection, app_id)
-    _check(name, rule)
+    check_rule(name, rule)
     if rule.get("webhook_id") is not None:
         webhook = get_webhook(connection, str(rule["webhook_id"]))
         if webhook.app_id not in {None, app_id}:
@@ -151,7 +152,9 @@ def delete_alert(connection: psycopg.Connection[Any], app_id: str, name: str) ->
     connection.execute("delete from control.alert where alert_id = %s", [alert.alert_id])
 
 
-def history(connection: psycopg.Connection[Any], alert: Alert, limit: int = 20) -> list[tuple[datetime, datetime]]:
+def history(
+    connection: psycopg.Connection[Any], alert: Alert, limit: int = 20
+) -> list[tuple[datetime, datetime | None]]:
     """When it fired and when that was over (None while it lasts), the latest first."""
     return connection.execute(
         "select opened_at, resolved_at from control.incident where alert_id = %s order by opened_at desc limit %s",
@@ -159,7 +162,19 @@ def history(connection: psycopg.Connection[Any], alert: Alert, limit: int = 20) 
     ).fetchall()
 
 
-def _check(name: str, rule: dict[str, Any]) -> None:
+def last_look(connection: psycopg.Connection[Any], alert: Alert) -> dict[str, Any]:
+    """What the last evaluation saw (value_now, period_start, evaluated_at), and since when it fires; None for never."""
+    row = connection.execute(
+        "select state.value, state.period_start, evaluated_at, (select opened_at from control.incident"
+        "  where alert_id = alert.alert_id and resolved_at is null) from control.alert"
+        " left join control.alert_state as state using (alert_id) where alert_id = %s",
+        [alert.alert_id],
+    ).fetchone()
+    return dict(zip(("value_now", "period_start", "evaluated_at", "firing_since"), row or [None] * 4, strict=True))
+
+
+def check_rule(name: str, rule: Mapping[str, Any]) -> None:
+    """Raise EventmillError that names the field and the rule where there can be no such alert."""
     if not 1 <= len(name) <= 200 or not name.isprintable():
         raise _refusal("name", "it is empty, too long or not printable", "1 to 200 printable characters.")
     _check_metric(rule["metric"], rule["period"])

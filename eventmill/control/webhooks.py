@@ -108,6 +108,17 @@ def get_webhook(connection: psycopg.Connection[Any], webhook_id: str) -> Webhook
     return found
 
 
+def backlog(connection: psycopg.Connection[Any], webhook: Webhook) -> dict[str, Any]:
+    """How many bodies wait to be sent (pending) or were given up (failed), and the last error; None for none."""
+    row = connection.execute(
+        "select count(*) filter (where next_attempt_at is not null), count(*) filter (where failed_at is not null),"
+        " (array_agg(last_error order by created_at desc) filter (where delivered_at is null))[1]"
+        " from control.delivery where webhook_id = %s",
+        [webhook.webhook_id],
+    ).fetchone()
+    return dict(zip(("pending", "failed", "last_error"), row or (0, 0, None), strict=True))
+
+
 def delete_webhook(connection: psycopg.Connection[Any], webhook_id: str) -> None:
     """Forget it with what was to be sent there. The caller commits. Raises EventmillError where alerts name it."""
     get_webhook(connection, webhook_id)
