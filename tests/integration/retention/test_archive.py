@@ -2,7 +2,6 @@
 
 import json
 import random
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,6 @@ from click.testing import CliRunner
 from analytics_pipeline import commits
 from analytics_pipeline.engines.connection import connect
 from analytics_pipeline.refresh import Refresher
-from eventmill import warehouse
 from eventmill.archive import parts, restoring, retention
 from eventmill.archive.removal import PartRemoval
 from eventmill.archive.restoring import restore
@@ -25,8 +23,6 @@ from eventmill.archive.retention import retain
 from eventmill.archive.store import ArchiveError, ArchiveStore
 from eventmill.cli.archive import archive
 from eventmill.cli.retention import retention as retention_command
-from eventmill.control import apps
-from eventmill.lake import lake_directory
 from eventmill.settings import Settings
 from tests.lake_of import Clock, HandMadeLake, event, some_events
 
@@ -34,22 +30,6 @@ pytestmark = pytest.mark.integration
 NOW = datetime(2026, 5, 12, 14, 20, tzinfo=UTC)
 OLD = NOW - timedelta(days=40)
 PLACES = ("app_id", "event_id", "stream_seq", "row_no", "received_at", "event_time", "event_date", "event_hour")
-
-
-@pytest.fixture
-def lake(settings: Settings) -> HandMadeLake:
-    return HandMadeLake(lake_directory(settings))
-
-
-@pytest.fixture
-def connection(settings: Settings) -> Iterator[psycopg.Connection]:
-    """Two apps that keep events for 30 days, and one that keeps them for ever."""
-    connection = warehouse.connect(settings, autocommit=True)
-    for app_id, days in (("shop", 30), ("peak", 30), ("east", 0)):
-        apps.create_app(connection, app_id, app_id=app_id)
-        connection.execute("update control.app set retention_days = %s where app_id = %s", [days, app_id])
-    yield connection
-    connection.close()
 
 
 def rows_in(lake: HandMadeLake) -> list[tuple[Any, ...]]:
