@@ -22,3 +22,9 @@ def note_progress(
         "  updated_at = excluded.updated_at",
         [version, complete_through, now],
     )
+
+
+def complete_through(connection: psycopg.Connection) -> datetime | None:
+    """Instant (UTC) up to which the lake holds every envelope; None where that is not known."""
+    row = connection.execute("select complete_through from rollups.lake_progress").fetchone()
+    return None if row is None else row[0]

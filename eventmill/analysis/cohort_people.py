@@ -68,35 +68,35 @@ def _by_day(
     )
 
 
-def use_members(connection: duckdb.DuckDBPyConnection, definition: CohortDefinition) -> int:
-    """Actors with enough events in range; returns how many more there would be with ids of one day."""
-    connection.execute(
-        "create or replace temp table cohort_enough as select actor, starts_with(actor, ?) as is_daily"
-        f" from cohort_starts where {IN_RANGE} group by all having sum(events) >= ?",
-        [_DAILY, *range_of(definition), definition.at_least],
-    )
-    connection.execute(
-        "create or replace temp table cohort_members as select actor from cohort_enough where not is_daily"
-    )
-    [(daily_visitors,)] = connection.execute("select count(*) from cohort_enough where is_daily").fetchall()
-    return int(daily_visitors)
-
-
 def use_firsts(connection: duckdb.DuckDBPyConnection, definition: CohortDefinition, app_id: str) -> None:
-    """Each member's first qualifying event ever; of a type alone, `actor_first` knows it beyond raw history."""
+    """Each actor's first qualifying event ever; of a type alone, `actor_first` knows it beyond raw history."""
     known: Sql = ("", [])
     if definition.only_type is not None:
         kept = " union all select actor, first_at from actor_first where app_id = ? and event_type = ?"
         known = (f"{kept} and (? or is_human)", [app_id, definition.only_type, definition.include_bots])
     connection.execute(
         "create or replace temp table cohort_firsts as"
-        " select firsts.*, local_days.* from"
-        " (select actor, min(first_at) as first_at from"
-        f"  (select actor, first_at from cohort_starts{known[0]})"
-        "  where actor in (select actor from cohort_members) group by actor) as firsts"
+        " select firsts.*, local_days.* from (select actor, min(first_at) as first_at from"
+        f"  (select actor, first_at from cohort_starts{known[0]}) group by actor) as firsts"
         " asof join local_days on firsts.first_at >= local_days.starts_at",
         known[1],
     )
+
+
+def use_members(connection: duckdb.DuckDBPyConnection, definition: CohortDefinition) -> int:
+    """Actors with enough events in range; returns how many more there would be with ids of one day."""
+    connection.execute(
+        "create or replace temp table cohort_enough as select actor, starts_with(actor, ?) as is_daily from ("
+        f" select actor from cohort_starts where {IN_RANGE} group by actor having sum(events) >= ?"
+        # One event is enough, and of the first one ever it is known when it was.
+        f" union select actor from cohort_firsts where {IN_RANGE} and ? = 1)",
+        [_DAILY, *range_of(definition), definition.at_least, *range_of(definition), definition.at_least],
+    )
+    connection.execute(
+        "create or replace temp table cohort_members as select actor from cohort_enough where not is_daily"
+    )
+    [(daily_visitors,)] = connection.execute("select count(*) from cohort_enough where is_daily").fetchall()
+    return int(daily_visitors)
 
 
 def range_of(definition: CohortDefinition) -> list[Any]:

@@ -37,6 +37,11 @@ class CohortDefinition:
         """The event type where the cohort asks for nothing else of its events: the first of those is kept for ever."""
         return self.filter.event_type if self.filter == EventFilter(self.filter.event_type) else None
 
+    @property
+    def is_known_for_ever(self) -> bool:
+        """Whether the first event that makes somebody a member is known beyond raw history."""
+        return self.only_type is not None and self.at_least == 1
+
     def to_json(self) -> dict[str, Any]:
         """What `parse_cohort` reads, defaults filled in but for the range."""
         return_event = ANY_EVENT if self.return_event is None else self.return_event.to_json()

@@ -82,8 +82,8 @@ def compute(
     """The cohort's people and cells. Leaves temporary tables named `cohort_…` behind."""
     use_local_days(connection, calendar, app_id, complete_through)
     use_starts(connection, definition, app_id)
-    daily_visitors = use_members(connection, definition)
     use_firsts(connection, definition, app_id)
+    daily_visitors = use_members(connection, definition)
     returns = use_returns(connection, definition, app_id)
     [(user_count,)] = connection.execute("select count(*) from cohort_members").fetchall()
     today = calendar.local_date(complete_through)

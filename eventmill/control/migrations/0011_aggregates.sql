@@ -174,6 +174,8 @@ create table rollups.funnel_step (
     range_from timestamptz not null,
     range_to timestamptz not null,
     window_seconds bigint not null,
+    -- Not where a part of the range lay before the app's lake floor when it was computed first.
+    is_exact boolean not null default true,
     lake_version bigint not null,
     definition_version text not null,
     complete_through timestamptz,

@@ -1,0 +1,1 @@
+"""Saved cohorts and funnels: computed when they are new, and again while events arrive."""

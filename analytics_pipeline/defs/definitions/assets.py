@@ -1,0 +1,44 @@
+"""The results of saved definitions: each run computes those that are due, whatever asked for it."""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from analytics_pipeline import cohorts as cohort_refresh
+from analytics_pipeline import definition_versions
+from analytics_pipeline import funnels as funnel_refresh
+from analytics_pipeline.cohorts import Refreshed
+from analytics_pipeline.defs.lake.assets import EVENTS
+from analytics_pipeline.defs.resources import LakeEngine
+from eventmill.settings import load_settings
+
+COHORTS_KEY = dg.AssetKey(["definitions", "cohorts"])
+FUNNELS_KEY = dg.AssetKey(["definitions", "funnels"])
+
+
+def assets() -> list[dg.AssetsDefinition]:
+    """Cohorts and funnels. They follow the definitions in `control`, so no partition names them."""
+    common = {
+        "group_name": "definitions",
+        "kinds": {"duckdb", "postgres"},
+        "deps": [EVENTS],
+        "retry_policy": dg.RetryPolicy(max_retries=2, delay=3, backoff=dg.Backoff.EXPONENTIAL),
+        # While nothing arrives there is nothing to compute but what a new day changes.
+        "freshness_policy": dg.FreshnessPolicy.time_window(timedelta(hours=50), timedelta(hours=26)),
+    }
+
+    @dg.asset(key=COHORTS_KEY, code_version=definition_versions.of_cohorts(), **common)
+    def cohorts(engine: LakeEngine) -> dg.MaterializeResult:
+        """Size and retention of every saved cohort, by day, week and month."""
+        return _result(cohort_refresh.refresh_cohorts(load_settings(), engine.memory.get_connection, datetime.now(UTC)))
+
+    @dg.asset(key=FUNNELS_KEY, code_version=definition_versions.of_funnels(), **common)
+    def funnels(engine: LakeEngine) -> dg.MaterializeResult:
+        """How many people reach each step of every saved funnel."""
+        return _result(funnel_refresh.refresh_funnels(load_settings(), engine.memory.get_connection, datetime.now(UTC)))
+
+    return [cohorts, funnels]
+
+
+def _result(refreshed: Refreshed) -> dg.MaterializeResult:
+    return dg.MaterializeResult(metadata={"computed": refreshed.computed, "rows_changed": refreshed.rows_changed})
