@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import duckdb
@@ -16,7 +16,7 @@ from analytics_pipeline.engines.arrivals import Arrivals
 from analytics_pipeline.engines.exact import Computed
 from analytics_pipeline.engines.open_state import OpenState, key_of
 from analytics_pipeline.lib import calendar
-from analytics_pipeline.lib.calendar import Period
+from analytics_pipeline.lib.calendar import Grain, Period
 from analytics_pipeline.lib.period_tables import Cause
 from analytics_pipeline.stores import arrivals, restatements, rollups
 from analytics_pipeline.stores import periods as period_store
@@ -32,6 +32,7 @@ OPEN_STATE_FILE = "open_periods.duckdb"
 _OPEN_STATE_LOCK = 0x6F_70_65_6E
 # Events up to this far ahead of the clock are accepted, so these periods can hold some already.
 _AHEAD = timedelta(hours=1)
+_DAY = timedelta(days=1)
 
 Connect = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 Engine = Callable[[duckdb.DuckDBPyConnection, Snapshot, Sequence[Period]], Computed]
@@ -63,19 +64,29 @@ class Refresher:
     # Why closed periods change that nothing had made dirty.
     cause: Cause = "late_events"
 
-    def hours(self, start: datetime, end: datetime) -> list[Period]:
-        """Local hours of every app that start in `[start, end)`."""
+    def periods(self, grain: Grain, start: datetime, end: datetime) -> list[Period]:
+        """Periods of every app that the partitions in `[start, end)` own: hours by instant, others by local date."""
         with self._warehouse() as connection:
             zones = period_store.zones(connection)
-        return [hour for app, zone in zones.items() for hour in calendar.hours_starting_in(app, zone, start, end)]
+            week_starts = period_store.week_starts(connection)
+        if grain == "hour":
+            return [hour for app, zone in zones.items() for hour in calendar.hours_starting_in(app, zone, start, end)]
+        # A date begins and ends up to 14 hours before and 12 after the UTC date of its name.
+        return [
+            period
+            for app, zone in zones.items()
+            for period in calendar.meeting(grain, app, zone, start - _DAY, end + _DAY, week_starts.get(app, 1))
+            if start.date() <= period.local_date < end.date()
+        ]
+
+    def hours(self, start: datetime, end: datetime) -> list[Period]:
+        """Local hours of every app that start in `[start, end)`."""
+        return self.periods("hour", start, end)
 
     def days(self, first: datetime, last: datetime) -> list[Period]:
         """Local days of every app, from the date of `first` to that of `last`, both included."""
-        with self._warehouse() as connection:
-            zones = period_store.zones(connection)
-        count = (last.date() - first.date()).days + 1
-        dates = [first.date() + timedelta(days=offset) for offset in range(count)]
-        return [calendar.day(app, zone, date) for app, zone in zones.items() for date in dates]
+        midnight = datetime.combine(first.date(), time(), tzinfo=UTC)
+        return self.periods("day", midnight, datetime.combine(last.date() + _DAY, time(), tzinfo=UTC))
 
     def refresh(self, periods: Sequence[Period]) -> Refreshed:
         """Bring hours or days of `rollups.metric` up to date: open ones from kept key sets, closed ones exactly."""

@@ -116,7 +116,7 @@ class Installation:
     def settle(self) -> None:
         """Wait until every commit in the lake is noticed and every metric is computed from it.
 
-        Session numbers of an open day come every five minutes; nothing here waits for them.
+        Sessions, weeks and months come every five minutes; nothing here waits for them.
         """
         table = LakeTable(lake_directory(self.settings), EVENTS)
 
@@ -124,6 +124,7 @@ class Installation:
             progress = self.query("select lake_version from rollups.lake_progress")
             dirty = self.query(
                 "select count(*) from rollups.periods where dirty_since is not null and table_name = 'metric'"
+                " and grain in ('hour', 'day')"
             )
             return bool(progress) and progress[0][0] >= table.version() and dirty == [(0,)]
 

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 
 from analytics_pipeline.lib.due import Dirty, due
 from analytics_pipeline.lib.period_tables import HOURLY, Lane, PeriodTable
+from eventmill.contracts.backfills import LANE_TAG
 
-# One run per value of this tag (dagster.yaml). What is scheduled shares a lane of its own.
-LANE_TAG = "eventmill/lane"
+# One run per value of the tag (dagster.yaml). What is scheduled shares a lane of its own.
 UPKEEP = {LANE_TAG: "upkeep"}
-BACKFILL = {LANE_TAG: "backfill"}
+__all__ = ["LANE_TAG", "UPKEEP", "Request", "partition_of", "plan"]
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # How far apart the partitions of a grain may start, and how many clean ones between two dirty ones cost less than a
 # run of their own.

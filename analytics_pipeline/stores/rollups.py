@@ -47,6 +47,18 @@ PAGE_SESSION = RollupTable(
     labels=("local_date",),
     numbers=("sessions", "bounces", "duration_seconds"),
 )
+SESSION_METRIC = RollupTable(
+    "session_metric",
+    keys=("app_id", "grain", "period_start", "traffic", "dimension", "value_kind", "value"),
+    labels=("local_date", "local_hour", "utc_offset_minutes"),
+    numbers=("sessions_started", "sessions_with_views", "bounces", "views", "events", "duration_seconds"),
+)
+REVENUE = RollupTable(
+    "revenue",
+    keys=("app_id", "grain", "period_start", "traffic", "dimension", "value_kind", "value", "currency"),
+    labels=("local_date", "local_hour", "utc_offset_minutes"),
+    numbers=("events", "revenue"),
+)
 COUNTED_ARRIVAL = RollupTable(
     "counted_arrival",
     keys=("app_id", "period_start", "received_hour"),
@@ -74,10 +86,11 @@ def write(
     rows: pa.Table,
     whole: Sequence[Period],
     computed_at: datetime,
+    schema: str = ROLLUPS,
 ) -> Written:
     """Upsert `rows` where they differ; for the periods in `whole`, delete the rows that `rows` does not have."""
     incoming = sql.Identifier(f"incoming_{table.name}")
-    target = sql.Identifier(ROLLUPS, table.name)
+    target = sql.Identifier(schema, table.name)
     columns = sql.SQL(", ").join(map(sql.Identifier, table.columns))
     connection.execute(
         sql.SQL("create temp table {} on commit drop as select {} from {} limit 0").format(incoming, columns, target)

@@ -8,6 +8,8 @@ SUBJECTS = [f"{SUBJECT_PREFIX}*"]
 
 # The writer says which hours a commit touched.
 COMMITTED_SUBJECT = "analytics.committed"
+# The pipeline says which periods of an app have new numbers.
+UPDATED_SUBJECT_PREFIX = "analytics.aggregate.updated."
 
 HEADER_MSG_ID = "Nats-Msg-Id"
 HEADER_RECEIVED_AT = "Em-Received-At"
@@ -32,6 +34,11 @@ def subject_for(app_id: str) -> str:
         msg = f"app_id must match {APP_ID.pattern}, got {app_id!r}"
         raise ValueError(msg)
     return SUBJECT_PREFIX + app_id
+
+
+def updated_subject(app_id: str) -> str:
+    """Subject on which an app's new numbers are told."""
+    return UPDATED_SUBJECT_PREFIX + app_id
 
 
 def app_of(subject: str) -> str:
