@@ -11,6 +11,8 @@ HOUR, WEEK = timedelta(hours=1), timedelta(weeks=1)
 MOMENT = timedelta(microseconds=1)
 # An hour closes this long after its end; so do the counts of a day.
 CLOSING_DELAY = timedelta(minutes=5)
+# The sessions of a day follow from the events of so long before it, at most: the two days before the day before.
+SESSIONS_NEED = timedelta(hours=73)
 
 
 @dataclass(frozen=True, slots=True, order=True)

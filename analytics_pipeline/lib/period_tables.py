@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from analytics_pipeline.lib.calendar import Grain
+from analytics_pipeline.lib.calendar import SESSIONS_NEED, Grain
 
 Lane = Literal["open", "closed", "sessions", "long", "definitions"]
 # Why a period is dirty (rollups.periods.cause).
@@ -59,3 +59,19 @@ def of(table_name: str, grain: str) -> PeriodTable | None:
 def closes_after(table_name: str) -> timedelta:
     """How long after its end a period of the table closes."""
     return next(table.closes_after for table in _KNOWN if table.table_name == table_name)
+
+
+def is_below_floor(table_name: str, grain: str, start: datetime, end: datetime, floor: datetime | None) -> bool:
+    """Whether raw events that a period needs may have left the lake: it must not be computed again.
+
+    Sessions of a day may have begun days before it. Weeks and months rest on the kept days of actors, which stay exact,
+    while one of them is not below the floor.
+    """
+    if floor is None:
+        return False
+    return end <= floor if grain in {"week", "month"} else start - needs_before(table_name) < floor
+
+
+def needs_before(table_name: str) -> timedelta:
+    """How long before their period the raw events begin that a table needs."""
+    return SESSIONS_NEED if table_name in {SESSIONS.table_name, GOALS.table_name} else timedelta()

@@ -8,7 +8,7 @@ import psycopg
 
 from analytics_pipeline.engines import duckdb_sql
 from analytics_pipeline.lib.calendar import Period
-from analytics_pipeline.lib.period_tables import PeriodTable
+from analytics_pipeline.lib.period_tables import PeriodTable, is_below_floor
 from analytics_pipeline.stores.rollups import scope_of
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ def remaining(
     floors: dict[str, datetime] = dict(
         connection.execute("select app_id, lake_floor from control.app where lake_floor is not null").fetchall()
     )
-    kept = [period for period in periods if not _is_below(period, floors.get(period.app_id))]
+    kept = [one for one in periods if not _is_below(table, one, floors.get(one.app_id))]
     if len(kept) < len(periods):
         log.warning(
             "%d periods of %s start before the lake floor of their app and are not computed again.",
@@ -46,7 +46,5 @@ def remaining(
     return [period for period in kept if (period.app_id, period.start) not in done]
 
 
-def _is_below(period: Period, floor: datetime | None) -> bool:
-    if floor is None:
-        return False
-    return period.end <= floor if period.grain in {"week", "month"} else period.start < floor
+def _is_below(table: PeriodTable, period: Period, floor: datetime | None) -> bool:
+    return is_below_floor(table.table_name, period.grain, period.start, period.end, floor)

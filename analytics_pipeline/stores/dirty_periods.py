@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 import psycopg
 
-from analytics_pipeline.lib.period_tables import Cause
+from analytics_pipeline.lib.period_tables import Cause, is_below_floor
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,8 @@ class DirtyPeriod:
 
     @property
     def is_below_floor(self) -> bool:
-        """Whether raw events of it may have left the lake: it must not be computed again.
-
-        Weeks and months rest on the kept days of actors, which stay exact while one of them is not below the floor.
-        """
-        if self.lake_floor is None:
-            return False
-        return self.end <= self.lake_floor if self.grain in {"week", "month"} else self.start < self.lake_floor
+        """Whether raw events that it needs may have left the lake: it must not be computed again."""
+        return is_below_floor(self.table_name, self.grain, self.start, self.end, self.lake_floor)
 
 
 def dirty(connection: psycopg.Connection) -> list[DirtyPeriod]:

@@ -119,9 +119,9 @@ def mark_redefined(
         "update rollups.periods set dirty_since = %s, cause = 'definition'"
         " where table_name = %s and grain = %s and dirty_since is null"
         "  and definition_version is distinct from %s and computed_version is not null and not exists"
-        "  (select from control.app where app.app_id = periods.app_id and lake_floor > period_start"
+        "  (select from control.app where app.app_id = periods.app_id and lake_floor > period_start - %s"
         "   and (grain not in ('week', 'month') or lake_floor >= period_end))",
-        [now, table_name, grain, definition_version],
+        [now, table_name, grain, definition_version, period_tables.needs_before(table_name)],
     ).rowcount
 
 
