@@ -80,7 +80,7 @@ def _stored_counts(
     duck: duckdb.DuckDBPyConnection, snapshot: Snapshot, zones: dict[str, ZoneInfo]
 ) -> dict[Period, int]:
     """Events of every hour and day that the lake has any of, copies included."""
-    duckdb_sql.prepare(duck, hashed_keys=False)
+    duckdb_sql.prepare(duck)
     relations.use_lake(duck, snapshot.locate(snapshot.files["path"].to_pylist()) if snapshot.files.num_rows else [])
     quarters = duck.execute(
         "select app_id, time_bucket(interval '15 minutes', event_time), count(*) from lake group by all"

@@ -41,13 +41,16 @@ def definition_version(folder: str = "metric") -> str:
     return hashlib.sha256("\n".join([relations.definition_text(), *texts]).encode()).hexdigest()[:12]
 
 
-def prepare(connection: duckdb.DuckDBPyConnection, *, hashed_keys: bool) -> None:
-    """Define the macros; with `hashed_keys` ids become 64-bit numbers, which the kept key sets hold."""
+def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """Define the macros."""
     relations.prepare(connection)
+    use_salt(connection, 0)
     connection.execute(statement("macros"))
-    # DuckDB gives null a hash of its own.
-    key = "case when id is not null then hash(id) end" if hashed_keys else "id"
-    connection.execute(f"create or replace temp macro key_of(id) as {key}")
+
+
+def use_salt(connection: duckdb.DuckDBPyConnection, salt: int) -> None:
+    """Let other numbers stand for ids."""
+    connection.execute(f"set variable salt = {int(salt)}")
 
 
 def want(connection: duckdb.DuckDBPyConnection, periods: Sequence[tuple[int, Period]]) -> None:

@@ -7,12 +7,20 @@ from datetime import datetime
 import duckdb
 import pyarrow as pa
 
-from analytics_pipeline.engines import arrivals, duckdb_sql
+from analytics_pipeline.engines import arrivals, cuts, duckdb_sql, identities
 from analytics_pipeline.engines.arrivals import Arrivals
-from analytics_pipeline.engines.files import files_meeting, homes_meeting, identity_files
+from analytics_pipeline.engines.files import all_files, files_meeting, homes_meeting
 from analytics_pipeline.lib.calendar import Period
 from eventmill.analysis import relations
+from eventmill.errors import EventmillError
 from eventmill.lake import Snapshot
+
+# Ids in question share one of 2^64 numbers once in many thousand years of refreshes.
+_SALTS = 8
+
+
+class NumberingError(EventmillError):
+    """Different ids share a number however they are numbered: something is wrong with the numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +35,22 @@ def metric_rows(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, perio
     """Rows of `rollups.metric` for `periods`; a period without events has none."""
     start, end = _select(connection, snapshot, periods)
     relations.use_actor_events(connection)
-    duckdb_sql.run(connection, "counted", "cut_counts", "cut_keys")
-    connection.execute(f"create or replace temp view result as {duckdb_sql.statement('metric')}")
+    _gather(connection)
+    cuts.count_fresh(connection)
     rows = connection.sql(duckdb_sql.statement("metric_rows")).to_arrow_table()
     if all(period.grain == "day" for period in periods):
         return Computed(rows)
     return Computed(rows, arrivals.read_exactly(connection, homes_meeting(snapshot, start, end)))
+
+
+def _gather(connection: duckdb.DuckDBPyConnection) -> None:
+    """Take numbers for ids that no two of them share, so that counting numbers is exact."""
+    for salt in range(_SALTS):
+        duckdb_sql.use_salt(connection, salt)
+        cuts.gather(connection)
+        if cuts.are_distinct(connection):
+            return
+    raise NumberingError(f"No {_SALTS} ways to number the ids tell all of them apart.")
 
 
 def page_session_rows(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, periods: Sequence[Period]) -> Computed:
@@ -59,8 +77,8 @@ def _select(
     connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, periods: Sequence[Period]
 ) -> tuple[datetime, datetime]:
     start, end = min(period.start for period in periods), max(period.end for period in periods)
-    duckdb_sql.prepare(connection, hashed_keys=False)
+    duckdb_sql.prepare(connection)
     relations.use_lake(connection, files_meeting(snapshot, start, end))
-    relations.use_identities(connection, identity_files(snapshot))
+    relations.use_identities(connection, all_files(identities.update(connection, snapshot)))
     duckdb_sql.want(connection, list(enumerate(periods)))
     return start, end

@@ -54,8 +54,12 @@ def identity_files(snapshot: Snapshot) -> list[str]:
     table = LakeTable(snapshot.directory.parent, IDENTITY_MAP)
     if not table.exists():
         return []
-    pairs = table.snapshot()
-    return pairs.locate(sorted(pairs.files["path"].to_pylist())) if pairs.files.num_rows else []
+    return all_files(table.snapshot())
+
+
+def all_files(snapshot: Snapshot) -> list[str]:
+    """Every file of a snapshot."""
+    return _paths(snapshot, snapshot.files) if snapshot.files.num_rows else []
 
 
 def last_stream_seq(snapshot: Snapshot) -> int | None:

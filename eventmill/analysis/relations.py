@@ -18,6 +18,8 @@ import pyarrow as pa
 
 from eventmill.contracts.schema import EVENTS_SCHEMA, IDENTITY_MAP_SCHEMA
 
+_HOME_HOUR = ", hive_partitioning = true, hive_types = {'event_date': date, 'event_hour': integer}"
+
 
 @cache
 def statement(name: str) -> str:
@@ -39,13 +41,18 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
 
 def use_lake(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], name: str = "lake") -> None:
     """Make `name` a view of data files of the table `events`, all its columns; of none where `paths` is empty."""
-    _use_files(connection, paths, name, EVENTS_SCHEMA)
+    _use_files(connection, paths, name, EVENTS_SCHEMA, _HOME_HOUR)
 
 
 def use_identities(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> None:
     """Make `identity_map` a view of its data files, and `stitched` the anonymous ids that belong to one user."""
-    _use_files(connection, paths, "identity_map", IDENTITY_MAP_SCHEMA)
+    use_pairs(connection, paths)
     connection.execute(statement("stitched"))
+
+
+def use_pairs(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> None:
+    """Make `identity_map` a view of its data files."""
+    _use_files(connection, paths, "identity_map", IDENTITY_MAP_SCHEMA)
 
 
 def use_actor_events(connection: duckdb.DuckDBPyConnection) -> None:
@@ -57,17 +64,16 @@ def use_actor_events(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(statement(name))
 
 
-def _use_files(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], name: str, schema: pa.Schema) -> None:
+def _use_files(
+    connection: duckdb.DuckDBPyConnection, paths: Sequence[str], name: str, schema: pa.Schema, partitions: str = ""
+) -> None:
     if not paths:
         connection.register(f"no_{name}", schema.empty_table())
         connection.execute(f"create or replace temp view {name} as from no_{name}")
         return
     # A view cannot hold a parameter; the paths are our own, and quoted all the same.
     literals = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-    rows = (
-        f"read_parquet([{literals}], hive_partitioning = true,"
-        " hive_types = {'event_date': date, 'event_hour': integer}, union_by_name = true)"
-    )
+    rows = f"read_parquet([{literals}], union_by_name = true{partitions})"
     try:
         _view(connection, name, schema, rows)
     except duckdb.BinderException:

@@ -1,24 +1,31 @@
--- Unique events, each in every wanted period that it lies in.
--- `key_of` is the identity for exact text keys, or a hash for the kept key sets of open periods.
+-- Counted events, each in every wanted period that it lies in: ids and sets of values as numbers. `session` is 0
+-- where the event has no session_id.
 create or replace temp table counted as
 select
     wanted.period_id,
     not events.is_bot as is_human,
-    events.event_type in ('page_view', 'screen_view') as is_view,
-    key_of(events.user_id) as user_key,
-    key_of(case
-        when events.user_id is not null then 'u' || events.user_id
-        when events.anonymous_id is not null then 'a' || events.anonymous_id
-        else 's' || events.session_id
-    end) as visitor_key,
-    key_of(events.session_id) as session_key,
+    events.is_view,
+    events.actor_user_id is not null as is_user,
+    key_of(events.app_id, events.actor) as actor,
+    case when events.session_id is null then 0 else key_of(events.app_id, events.session_id) end as session,
+    -- What the server sends opens no session.
+    case when events.session_id is null and events.source <> 'server' then epoch_us(events.event_time) end as loose_us,
     hour_number(events.received_at) as received_hour,
-    events.source,
-    -- Postgres cannot store NUL, and its index cannot hold an address of thousands of characters.
-    replace(events.event_type, chr(0), '�') as event_type,
-    replace(events.event_name, chr(0), '�') as event_name,
-    left(replace(events.page_url, chr(0), '�'), 500) as page_url
-from unique_events as events
+    case
+        when wanted.grain = 'hour' then hour_profile(events.source, events.country, events.device_type, events.os)
+        else day_profile(
+            events.source, events.country, events.device_type, events.os, events.browser, events.app_version
+        )
+    end as profile,
+    case
+        when wanted.grain = 'hour' then hour_event(events.source, events.event_type, events.event_name)
+        else day_event(events.source, events.event_type, events.event_name, events.os)
+    end as event,
+    case when events.is_view then page_combo(events.page_url) end as page,
+    case when wanted.grain <> 'hour' then acquisition_combo(
+        events.referrer_host, events.channel, events.utm_source, events.utm_medium, events.utm_campaign
+    ) end as acquisition
+from actor_events as events
 inner join wanted
     on
         events.app_id = wanted.app_id

@@ -1,26 +1,147 @@
--- The cuts that `cut_counts` and `cut_keys` share. `mask` is grouping(source, event_type, event_name): a bit is set
--- where the column is not part of the cut.
-create or replace temp macro dimension_of(mask) as case mask
-    when 7 then 'total'
-    when 3 then 'source'
-    when 5 then 'event_type'
-    when 6 then 'event_name'
-    when 2 then 'source_event_name'
-end;
+-- Ids and sets of values as 64-bit numbers, which are quick to group by. `salt` is chosen such that no two of those
+-- in question share a number, wherever the result has to be exact.
+create or replace temp macro key_of(app_id, id) as hash(app_id, id, getvariable('salt'));
+create or replace temp macro combo_of(family, a, b, c, d, e, f) as hash(family, a, b, c, d, e, f, getvariable('salt'));
+create or replace temp macro cut_of(dimension, value) as hash(dimension, value, getvariable('salt'));
 
-create or replace temp macro value_of(mask, source, event_type, event_name) as case mask
-    when 3 then source
-    when 5 then event_type
-    when 6 then event_name
-    when 2 then to_json([source, event_name])::varchar
-end;
+-- What an event says of its dimensions is kept as one number for each family of them: those of one family mostly
+-- change together, so that an actor has few different ones. Hours have fewer dimensions.
+create or replace temp macro hour_profile(source, country, device_type, os)
+as combo_of('hour', source, country, device_type, os, null, null);
+create or replace temp macro day_profile(source, country, device_type, os, browser, app_version)
+as combo_of('day', source, country, device_type, os, browser, app_version);
+create or replace temp macro hour_event(source, event_type, event_name)
+as combo_of('hour event', source, event_type, event_name, null, null, null);
+create or replace temp macro day_event(source, event_type, event_name, os)
+as combo_of('day event', source, event_type, event_name, os, null, null);
+create or replace temp macro page_combo(page_url) as combo_of('page', page_url, null, null, null, null, null);
+create or replace temp macro acquisition_combo(referrer_host, channel, utm_source, utm_medium, utm_campaign)
+as combo_of('acquisition', referrer_host, channel, utm_source, utm_medium, utm_campaign, null);
 
-create or replace temp macro kind_of(dimension, value) as case
-    when dimension = 'total' then 'total'
-    when value is null then 'not_set'
-    else 'value'
-end;
+-- Postgres cannot store NUL, and its index cannot hold an address of thousands of characters.
+create or replace temp macro storable(value) as left(replace(value, chr(0), '�'), 500);
 
 -- An instant's UTC hour as a number, which is quick to group by, and back.
 create or replace temp macro hour_number(instant) as epoch_us(instant) // 3600000000;
 create or replace temp macro instant_of(hour_number) as to_timestamp(hour_number * 3600);
+
+-- A session without an id of the client's is a run of events with gaps of at most 30 minutes, in microseconds.
+create or replace temp macro longest_gap() as 1800000000;
+
+-- So many values of a dimension are told apart, by number of events; the rest is one row `other`.
+create or replace temp macro kept_values() as 1000;
+
+-- In these, `cuts` (combo, cut_id) says which cuts a key counts in.
+--
+-- Distinct actors of every cut in a relation of keys (period_id, combo, actor, is_user, is_human).
+create or replace temp macro visitors_in(keys, cuts) as table
+    with
+    actors as (
+        select
+            keys.period_id,
+            cuts.cut_id,
+            keys.actor,
+            bool_or(keys.is_user) as is_user,
+            bool_or(keys.is_human) as is_human
+        from query_table(keys) as keys
+        inner join query_table(cuts) as cuts using (combo)
+        group by all
+    )
+
+    select
+        period_id,
+        cut_id,
+        count(*) filter (where is_user) as users,
+        count(*) filter (where is_user and is_human) as human_users,
+        count(*) as visitors,
+        count(*) filter (where is_human) as human_visitors
+    from actors
+    group by all;
+
+-- Distinct sessions of the client in every cut, from keys (period_id, combo, session, is_human).
+create or replace temp macro sessions_in(keys, cuts) as table
+    with
+    sessions as (
+        select
+            keys.period_id,
+            cuts.cut_id,
+            keys.session,
+            bool_or(keys.is_human) as is_human
+        from query_table(keys) as keys
+        inner join query_table(cuts) as cuts using (combo)
+        where keys.session <> 0
+        group by all
+    )
+
+    select
+        period_id,
+        cut_id,
+        count(*) as sessions,
+        count(*) filter (where is_human) as human_sessions
+    from sessions
+    group by all;
+
+-- The runs that events without a session_id make, from events (period_id, actor, is_human, event_us, combos): in which
+-- of its actor's runs each combo occurs. Those of humans are told as if bots' events were absent: they may be others.
+create or replace temp macro runs_of(events) as table
+    with
+    gaps as (
+        select
+            *,
+            event_us - lag(event_us) over (partition by period_id, actor order by event_us) as gap,
+            event_us - lag(event_us) over (partition by period_id, actor, is_human order by event_us) as own_gap
+        from query_table(events)
+    ),
+
+    numbered as (
+        select
+            *,
+            count(*) filter (where gap > longest_gap())
+                over (partition by period_id, actor order by event_us rows unbounded preceding)
+                as run_no,
+            count(*) filter (where own_gap > longest_gap())
+                over (partition by period_id, actor, is_human order by event_us rows unbounded preceding)
+                as own_run_no
+        from gaps
+    )
+
+    select distinct
+        period_id,
+        actor,
+        is_human,
+        run_no,
+        own_run_no,
+        unnest(combos) as combo
+    from numbered;
+
+-- Number of runs in every cut, from what `runs_of` gives.
+create or replace temp macro runs_in(runs, cuts) as table
+    with
+    all_runs as (
+        select distinct
+            runs.period_id,
+            cuts.cut_id,
+            runs.actor,
+            runs.run_no,
+            false as is_of_humans
+        from query_table(runs) as runs
+        inner join query_table(cuts) as cuts using (combo)
+        union all
+        select distinct
+            runs.period_id,
+            cuts.cut_id,
+            runs.actor,
+            runs.own_run_no,
+            true as is_of_humans
+        from query_table(runs) as runs
+        inner join query_table(cuts) as cuts using (combo)
+        where runs.is_human
+    )
+
+    select
+        period_id,
+        cut_id,
+        count(*) filter (where not is_of_humans) as sessions,
+        count(*) filter (where is_of_humans) as human_sessions
+    from all_runs
+    group by all;

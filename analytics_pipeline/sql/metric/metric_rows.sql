@@ -1,4 +1,4 @@
--- The rows of rollups.metric: `result` (one row a cut) with its period's labels, once per traffic.
+-- The rows of rollups.metric: `result` (one row a cut, `other` too) with its period's labels, once per traffic.
 select
     wanted.app_id,
     wanted.grain,
@@ -17,6 +17,7 @@ select
     result.sessions
 from result
 inner join wanted using (period_id)
+where result.is_kept
 union all
 select
     wanted.app_id,
@@ -36,4 +37,4 @@ select
     result.human_sessions as sessions
 from result
 inner join wanted using (period_id)
-where result.human_events > 0
+where result.is_kept_of_humans

@@ -1,61 +1,174 @@
--- Add the counts and keys of new events (`cut_counts`, `cut_keys`) to the kept ones.
-create or replace temp table fresh_key as
-select
-    period_id,
-    hash(period_id, dimension, value_kind, value) as cut_id,
-    key_kind,
-    key,
-    is_human
-from cut_keys;
-
-create or replace temp table known_key as
-select cut_key.*
-from cut_key
-semi join fresh_key using (cut_id, key_kind, key);
-
-create or replace temp table gain as
+-- Add new events (`fresh_key`, `fresh_loose`) and changes of who is who (`changed_mapping`) to the kept numbers.
+--
+-- A person's part in the uniques depends on that person's keys alone. So the persons touched are counted twice, as it
+-- was before and as it is now, and the numbers change by the difference. A session of the client's likewise.
+create or replace temp table touched_actor as
 with
-gained as (
-    select
-        fresh_key.cut_id,
-        fresh_key.key_kind,
-        known_key.key is null as is_new,
-        fresh_key.is_human and not coalesce(known_key.is_human, false) as is_new_human
-    from fresh_key
-    left join known_key using (cut_id, key_kind, key)
+seeds as (
+    select distinct actor from fresh_key
+    union
+    select actor from changed_mapping
+),
+
+persons as (
+    select coalesce(mapping.user_actor, seeds.actor) as person
+    from seeds
+    left join mapping using (actor)
+    union
+    select coalesce(user_after, actor) as person from changed_mapping
+),
+
+actors as (
+    from seeds
+    union
+    select person as actor from persons
+    union
+    select mapping.actor
+    from mapping
+    semi join persons on mapping.user_actor = persons.person
+    union
+    select changed_mapping.actor
+    from changed_mapping
+    semi join persons on changed_mapping.user_after = persons.person
 )
 
 select
-    cut_id,
-    count(*) filter (where key_kind = 'users' and is_new) as users,
-    count(*) filter (where key_kind = 'users' and is_new_human) as human_users,
-    count(*) filter (where key_kind = 'visitors' and is_new) as visitors,
-    count(*) filter (where key_kind = 'visitors' and is_new_human) as human_visitors,
-    count(*) filter (where key_kind = 'sessions' and is_new) as sessions,
-    count(*) filter (where key_kind = 'sessions' and is_new_human) as human_sessions
-from gained
-group by cut_id;
+    actors.actor,
+    mapping.user_actor as user_before,
+    case when changed_mapping.actor is null then mapping.user_actor else changed_mapping.user_after end as user_after
+from actors
+left join mapping using (actor)
+left join changed_mapping using (actor);
 
-insert into cut
+create or replace temp table touched_key as
+select kept_key.*
+from kept_key
+semi join touched_actor using (actor);
+
+create or replace temp table new_key as
 select
-    hash(period_id, dimension, value_kind, value) as cut_id,
     period_id,
-    dimension,
-    value_kind,
-    value,
+    combo,
+    actor,
+    is_user,
+    session,
+    is_human
+from fresh_key
+anti join touched_key using (period_id, combo, actor, session, is_human);
+
+create or replace temp view key_before as
+select
+    touched_key.* replace (
+        coalesce(touched_actor.user_before, touched_key.actor) as actor,
+        touched_key.is_user or touched_actor.user_before is not null as is_user
+    )
+from touched_key
+inner join touched_actor using (actor);
+
+create or replace temp view key_after as
+select
+    keys.* replace (
+        coalesce(touched_actor.user_after, keys.actor) as actor,
+        keys.is_user or touched_actor.user_after is not null as is_user
+    )
+from (
+    from touched_key
+    union all
+    from new_key
+) as keys
+inner join touched_actor using (actor);
+
+create or replace temp table session_before as
+with sessions as (
+    select distinct session from new_key
+    where session <> 0
+)
+
+select kept_key.*
+from kept_key
+semi join sessions using (session);
+
+create or replace temp view session_after as
+from session_before
+union all
+from new_key;
+
+create or replace temp table touched_loose as
+select kept_loose.*
+from kept_loose
+semi join touched_actor using (actor);
+
+create or replace temp view loose_before as
+select touched_loose.* replace (coalesce(touched_actor.user_before, touched_loose.actor) as actor)
+from touched_loose
+inner join touched_actor using (actor);
+
+create or replace temp view loose_after as
+select events.* replace (coalesce(touched_actor.user_after, events.actor) as actor)
+from (
+    from touched_loose
+    union all
+    from fresh_loose
+) as events
+inner join touched_actor using (actor);
+
+create or replace temp table run_before as from runs_of('loose_before');
+
+create or replace temp table run_after as from runs_of('loose_after');
+
+create or replace temp table change as
+with
+parts as (
+    from cut_counts
+    union all by name
+    from visitors_in('key_after', 'combo')
+    union all by name
+    select
+        period_id,
+        cut_id,
+        -columns(* exclude (period_id, cut_id))
+    from visitors_in('key_before', 'combo')
+    union all by name
+    from sessions_in('session_after', 'combo')
+    union all by name
+    select
+        period_id,
+        cut_id,
+        -columns(* exclude (period_id, cut_id))
+    from sessions_in('session_before', 'combo')
+    union all by name
+    from runs_in('run_after', 'combo')
+    union all by name
+    select
+        period_id,
+        cut_id,
+        -columns(* exclude (period_id, cut_id))
+    from runs_in('run_before', 'combo')
+),
+
+summed as (
+    select
+        period_id,
+        cut_id,
+        coalesce(sum(columns(* exclude (period_id, cut_id)))::bigint, 0)
+    from parts
+    group by period_id, cut_id
+)
+
+from summed
+where greatest(
     events,
-    human_events,
-    page_views,
-    human_page_views,
-    coalesce(gain.users, 0),
-    coalesce(gain.human_users, 0),
-    coalesce(gain.visitors, 0),
-    coalesce(gain.human_visitors, 0),
-    coalesce(gain.sessions, 0),
-    coalesce(gain.human_sessions, 0)
-from cut_counts
-left join gain on gain.cut_id = hash(period_id, dimension, value_kind, value)
-on conflict (cut_id) do update set
+    abs(users),
+    abs(human_users),
+    abs(visitors),
+    abs(human_visitors),
+    abs(sessions),
+    abs(human_sessions)
+) > 0;
+
+insert into cut by name
+from change
+on conflict (period_id, cut_id) do update set
     events = events + excluded.events,
     human_events = human_events + excluded.human_events,
     page_views = page_views + excluded.page_views,
@@ -67,33 +180,24 @@ on conflict (cut_id) do update set
     sessions = sessions + excluded.sessions,
     human_sessions = human_sessions + excluded.human_sessions;
 
--- A key that only bots carried so far and a human carries now.
-update cut_key
-set is_human = true
-from fresh_key
-where
-    cut_key.cut_id = fresh_key.cut_id
-    and cut_key.key_kind = fresh_key.key_kind
-    and cut_key.key = fresh_key.key
-    and fresh_key.is_human
-    and not cut_key.is_human;
+insert into kept_key
+from new_key;
 
-insert into cut_key
+insert into kept_loose
+from fresh_loose;
+
+delete from mapping
+where actor in (select actor from changed_mapping);
+
+insert into mapping
 select
-    fresh_key.period_id,
-    fresh_key.cut_id,
-    fresh_key.key_kind,
-    fresh_key.key,
-    fresh_key.is_human
-from fresh_key
-anti join known_key using (cut_id, key_kind, key);
+    actor,
+    user_after
+from changed_mapping
+where user_after is not null;
 
 insert into changed
-select distinct hash(period_id, dimension, value_kind, value) from cut_counts;
-
-insert into open_arrival
-from arrived
-on conflict (period_id, received_hour) do update set events = events + excluded.events;
-
-insert into changed_arrival
-select distinct period_id from arrived;
+select
+    period_id,
+    cut_id
+from change;

@@ -1,5 +1,10 @@
 -- The kept key sets of open periods: disposable, rebuilt from the lake whenever in doubt.
-create table if not exists progress (stream_seq bigint, rows_in_lake bigint, definition_version varchar);
+create table if not exists progress (
+    stream_seq bigint,
+    rows_in_lake bigint,
+    identity_seq bigint,
+    definition_version varchar
+);
 
 create sequence if not exists period_ids;
 
@@ -11,13 +16,10 @@ create table if not exists open_period (
     lake_version bigint
 );
 
--- One row a cut: its counts, and how many keys of each kind `cut_key` holds for it.
+-- The numbers of every cut.
 create table if not exists cut (
-    cut_id ubigint primary key,
     period_id bigint,
-    dimension varchar,
-    value_kind varchar,
-    value varchar,
+    cut_id ubigint,
     events bigint,
     human_events bigint,
     page_views bigint,
@@ -27,10 +29,35 @@ create table if not exists cut (
     visitors bigint,
     human_visitors bigint,
     sessions bigint,
-    human_sessions bigint
+    human_sessions bigint,
+    primary key (period_id, cut_id)
+);
+create table if not exists cut_name (cut_id ubigint, dimension varchar, value_kind varchar, value varchar);
+create table if not exists combo (combo ubigint, cut_id ubigint);
+
+-- What the uniques are counted from. Actors are those that the events themselves name: `mapping` says who they are.
+create table if not exists kept_key (
+    period_id bigint,
+    combo ubigint,
+    actor ubigint,
+    is_user boolean,
+    session ubigint,
+    is_human boolean
+);
+create table if not exists kept_loose (
+    period_id bigint,
+    actor ubigint,
+    is_human boolean,
+    event_us bigint,
+    combos ubigint[]
 );
 
-create table if not exists cut_key (period_id bigint, cut_id ubigint, key_kind varchar, key ubigint, is_human boolean);
+-- Pairs of the identity map; and the anonymous actors that belong to one user.
+create table if not exists pair (actor ubigint, user_actor ubigint);
+create table if not exists mapping (actor ubigint, user_actor ubigint);
+
+-- Values handed out of the dimensions that have more than are kept: one that is none of them any more has to go.
+create table if not exists kept_value (period_id bigint, dimension varchar, cut_id ubigint, is_of_humans boolean);
 
 -- Ids of events already counted or passed over, for the home hours in `covered_home`.
 create table if not exists seen (home timestamp, event_hash ubigint);

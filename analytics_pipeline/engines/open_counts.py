@@ -1,0 +1,94 @@
+"""The kept numbers and keys of open periods: adds new events, follows who is who, and hands rows out."""
+
+import duckdb
+import pyarrow as pa
+
+from analytics_pipeline.engines import cuts, duckdb_sql
+from eventmill.analysis import relations
+from eventmill.lake import Snapshot
+
+_MAPPED = (
+    "select events.* replace (coalesce(mapping.user_actor, events.actor) as actor{is_user})"
+    " from {relation} as events left join mapping using (actor)"
+)
+_IS_USER = ", events.is_user or mapping.user_actor is not null as is_user"
+
+
+def use_events_as_named(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make `actor_events` of `unique_events`, with the actors that the events themselves name."""
+    connection.execute("create or replace temp table stitched (app_id varchar, anonymous_id varchar, user_id varchar)")
+    connection.execute(relations.statement("actor_events"))
+
+
+def read_pairs(connection: duckdb.DuckDBPyConnection, pairs: Snapshot, since: int) -> None:
+    """Make `fresh_pair` the pairs of the identity map first seen after stream sequence `since`."""
+    paths: list[str] = []
+    if pairs.files.num_rows:
+        rows = pairs.files.select(["path", "max.stream_seq"]).to_pylist()
+        paths = pairs.locate([row["path"] for row in rows if row["max.stream_seq"] > since])
+    relations.use_pairs(connection, paths)
+    connection.execute(
+        "create or replace temp table fresh_pair as select key_of(app_id, 'a' || anonymous_id) as actor,"
+        " key_of(app_id, 'u' || user_id) as user_actor from identity_map where stream_seq > $1",
+        [since],
+    )
+
+
+def add_tail(connection: duckdb.DuckDBPyConnection) -> None:
+    """Add the events in `tail_first` that lie in `wanted`, and what `fresh_pair` says."""
+    connection.execute("create or replace temp view unique_events as from tail_first")
+    connection.execute("create or replace temp view lake as from tail_first")
+    use_events_as_named(connection)
+    duckdb_sql.run(connection, "open_pairs")
+    cuts.gather(connection)
+    duckdb_sql.run(connection, "open_names", "cut_counts", "open_merge")
+    _add_arrivals(connection)
+
+
+def add_whole(connection: duckdb.DuckDBPyConnection) -> None:
+    """Add the periods in `wanted` with all of their events, those in `unique_events`."""
+    use_events_as_named(connection)
+    cuts.gather(connection)
+    duckdb_sql.run(connection, "open_names", "cut_counts")
+    use_keys(connection, "fresh_key", "fresh_loose")
+    duckdb_sql.run(connection, "runs", "cut_totals", "open_add")
+    _add_arrivals(connection)
+
+
+def _add_arrivals(connection: duckdb.DuckDBPyConnection) -> None:
+    duckdb_sql.run(connection, "arrived", "open_arrivals")
+
+
+def use_keys(connection: duckdb.DuckDBPyConnection, keys: str, loose: str) -> None:
+    """Make `cut_key` and `cut_loose` of two relations of keys, with the persons behind the actors."""
+    mapped_keys = _MAPPED.format(relation=keys, is_user=_IS_USER)
+    mapped_loose = _MAPPED.format(relation=loose, is_user="")
+    connection.execute(f"create or replace temp view cut_key as {mapped_keys}")
+    connection.execute(f"create or replace temp view cut_loose as {mapped_loose}")
+
+
+def rows(connection: duckdb.DuckDBPyConnection, whole: list[int]) -> tuple[pa.Table, pa.Table, set[int]]:
+    """Rows of `rollups.metric` and `rollups.counted_arrival`, and the ids of the periods of which these are all.
+
+    `whole` are the periods to hand out whole in any case; others join them where a value that was handed out has to go.
+    """
+    connection.execute(
+        "create or replace temp table cut_total as select * from cut"
+        " where list_contains($1, period_id) or period_id in (select period_id from changed)",
+        [whole],
+    )
+    duckdb_sql.run(connection, "ranked", "open_values")
+    use_keys(connection, "kept_key", "(from kept_loose semi join other_cut using (period_id))")
+    duckdb_sql.run(connection, "runs", "others")
+    connection.execute(
+        "create or replace temp table whole_period as select unnest($1::bigint[]) as period_id union from moved_period",
+        [whole],
+    )
+    duckdb_sql.run(connection, "open_result")
+    found = connection.sql(duckdb_sql.statement("metric_rows")).to_arrow_table()
+    connection.execute(
+        "create or replace temp table arrived as from open_arrival"
+        " where period_id in (from whole_period) or period_id in (from changed_arrival)"
+    )
+    counted = connection.sql(duckdb_sql.statement("arrival_rows")).to_arrow_table()
+    return found, counted, {period_id for (period_id,) in connection.execute("from whole_period").fetchall()}
