@@ -70,7 +70,7 @@ class AccountingAnswer(msgspec.Struct, kw_only=True):
 
 def plain_answer(result: Result, covered: DateRange | InstantRange) -> Answer:
     """The rows as they are."""
-    return Answer(data=result.rows, meta=_meta(result.freshness, covered))
+    return Answer(data=result.rows, meta=meta(result.freshness, covered))
 
 
 def daily_answer(query: DailyQuery, result: Result) -> Answer:
@@ -80,7 +80,7 @@ def daily_answer(query: DailyQuery, result: Result) -> Answer:
     if len(result.rows) > query.limit:
         last = rows[-1]
         next_cursor = Cursor(last["date"], last["source"], last["event_name"]).encode()
-    return Answer(data=rows, meta=_meta(result.freshness, query.range, next_cursor=next_cursor))
+    return Answer(data=rows, meta=meta(result.freshness, query.range, next_cursor=next_cursor))
 
 
 def timeseries_answer(query: TimeseriesQuery, result: Result) -> Answer:
@@ -96,7 +96,7 @@ def timeseries_answer(query: TimeseriesQuery, result: Result) -> Answer:
             # Half an hour cut off by a clock change is no period of its own.
             values[periods[bisect_right(periods, row["timestamp"]) - 1]] += row["value"]
     data = [{"timestamp": at.astimezone(zone).isoformat(), "value": values[at]} for at in periods]
-    return Answer(data=data, meta=_meta(result.freshness, query.range))
+    return Answer(data=data, meta=meta(result.freshness, query.range))
 
 
 def accounting_answer(query: AccountingQuery, result: Result) -> AccountingAnswer:
@@ -144,7 +144,8 @@ def hour_starts(hours: InstantRange) -> list[datetime]:
     return starts
 
 
-def _meta(freshness: Freshness, covered: DateRange | InstantRange, **more: Any) -> Meta:
+def meta(freshness: Freshness, covered: DateRange | InstantRange, **more: Any) -> Meta:
+    """The `meta` of an answer over a range; `more` are fields that not every answer has."""
     return Meta(**_meta_fields(freshness, covered), **more)
 
 

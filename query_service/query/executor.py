@@ -114,6 +114,21 @@ class Executor:
 
         return await self._with_connection(in_one_snapshot)
 
+    async def in_one_snapshot(
+        self, statements: Mapping[str, LiteralString], values: Mapping[str, Any]
+    ) -> dict[str, list[dict[str, Any]]]:
+        """The rows of several statements, by name, as of one instant."""
+
+        async def use(connection: psycopg.AsyncConnection) -> dict[str, list[dict[str, Any]]]:
+            await connection.execute("begin isolation level repeatable read read only")
+            try:
+                return {name: await _rows(connection, text, values) for name, text in statements.items()}
+            finally:
+                if not connection.broken:
+                    await connection.rollback()
+
+        return await self._with_connection(use)
+
     async def check(self) -> None:
         """Raise unless Postgres answers and has the marts."""
         await self._with_connection(lambda connection: _rows(connection, _PROBE, {}))

@@ -115,7 +115,7 @@ def daily_query(parameters: Parameters, tenant: Tenant, now: datetime) -> DailyQ
         date_range(parameters.get("start"), parameters.get("end"), now, tenant.time_zone),
         source=_source(parameters.get("source")),
         event_name=_name("event_name", parameters.get("event_name"), limits.MAX_EVENT_NAME),
-        limit=_number("limit", parameters.get("limit"), DEFAULT_ROWS, MAX_ROWS),
+        limit=number("limit", parameters.get("limit"), DEFAULT_ROWS, MAX_ROWS),
         cursor=None if cursor is None else Cursor.decode(cursor),
     )
 
@@ -135,7 +135,7 @@ def accounting_query(parameters: Parameters, tenant: Tenant, now: datetime) -> A
 def top_pages_query(parameters: Parameters, tenant: Tenant, now: datetime) -> TopPagesQuery:
     """Parameters limit, start, end. Raises InvalidParameter."""
     days = date_range(parameters.get("start"), parameters.get("end"), now, tenant.time_zone)
-    return TopPagesQuery(tenant, days, _number("limit", parameters.get("limit"), DEFAULT_PAGES, MAX_PAGES))
+    return TopPagesQuery(tenant, days, number("limit", parameters.get("limit"), DEFAULT_PAGES, MAX_PAGES))
 
 
 def today_query(tenant: Tenant, now: datetime) -> TodayQuery:
@@ -182,7 +182,8 @@ def _is_storable(text: str) -> bool:
     return not re.search("[\0\ud800-\udfff]", text)
 
 
-def _number(field: str, text: str | None, default: int, most: int) -> int:
+def number(field: str, text: str | None, default: int, most: int) -> int:
+    """A whole number from 1 to `most`; `default` where none is given. Raises InvalidParameter."""
     if text is None:
         return default
     if not (text.isascii() and text.isdecimal() and len(text) <= 9) or not 1 <= int(text) <= most:

@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from query_service.query import answer, model, sql
+from query_service.query import answer, model, sql, watch_answer, watch_model, watch_sql
 from query_service.query.answer import AccountingAnswer, Answer
 from query_service.query.errors import InvalidParameter, UnknownApp
 from query_service.query.executor import Executor
 from query_service.query.model import Parameters, Tenant
+from query_service.query.watch_answer import HealthAnswer
 
 
 def utc_now() -> datetime:
@@ -53,6 +54,23 @@ class QueryPath:
         """Rows per hour or day of arrival: what became of the events; totals in the meta."""
         query = model.accounting_query(parameters, await self._tenant(parameters, covered), self._clock())
         return answer.accounting_answer(query, await self._executor.run(sql.plan_accounting(query)))
+
+    async def anomalies(self, parameters: Parameters, covered: Sequence[str]) -> Answer:
+        """Rows per hour and metric: how it compares with the same hour of the weeks before."""
+        query = watch_model.anomaly_query(parameters, await self._tenant(parameters, covered), self._clock())
+        return watch_answer.anomaly_answer(query, await self._executor.run(watch_sql.plan_anomalies(query)))
+
+    async def restatements(self, parameters: Parameters, covered: Sequence[str]) -> Answer:
+        """Closed periods whose numbers changed, the latest first."""
+        query = watch_model.restatement_query(parameters, await self._tenant(parameters, covered), self._clock())
+        return watch_answer.restatement_answer(query, await self._executor.run(watch_sql.plan_restatements(query)))
+
+    async def health(self, parameters: Parameters, covered: Sequence[str]) -> HealthAnswer:
+        """How an app's numbers stand: freshness, arrivals, anomalies, checks, what is wrong now."""
+        tenant = await self._tenant(parameters, covered)
+        (app,) = await self._executor.tenants([tenant.app_id])
+        found = await self._executor.in_one_snapshot(watch_sql.HEALTH, {"app_id": tenant.app_id})
+        return watch_answer.health_answer(tenant, app, found)
 
     async def check(self) -> None:
         """Raise where no question could be answered now."""

@@ -18,7 +18,7 @@ async def live() -> dict[str, str]:
     return {"status": "live"}
 
 
-@get(["/health/ready", "/api/health"], tags=["health"])
+@get("/health/ready", tags=["health"])
 async def ready(state: State) -> Response[dict[str, object]]:
     """200 when the marts can be read, else 503 with what is wrong."""
     path: QueryPath = state.path

@@ -12,6 +12,7 @@ from query_service.query.path import QueryPath
 from query_service.rest import parameters as p
 from query_service.rest.accounting import accounting
 from query_service.rest.problems import PROBLEMS
+from query_service.rest.watch import anomalies, health, restatements
 
 Covered = NamedDependency[tuple[str, ...]]
 
@@ -88,7 +89,7 @@ async def apps(state: State, covered: Covered) -> dict[str, list[dict[str, Any]]
 
 api = Router(
     "/api",
-    route_handlers=[daily, timeseries, today, top_pages, accounting, apps],
+    route_handlers=[daily, timeseries, today, top_pages, accounting, apps, anomalies, restatements, health],
     guards=[require_reader, p.refuse_unknown],
     dependencies={"covered": Provide(provide_covered)},
     security=[{"key": []}],

@@ -26,6 +26,20 @@ HourOrDayStart = Annotated[
 HourOrDayEnd = Annotated[
     str | None, Parameter(description=f"{_END} With granularity=hour also the start of an hour as RFC 3339.")
 ]
+HourStart = Annotated[
+    str | None,
+    Parameter(
+        description="First day, YYYY-MM-DD in the app's time zone, or the start of an hour as RFC 3339; 7 days ago by"
+        " default."
+    ),
+]
+ComparedMetric = Annotated[
+    str | None,
+    Parameter(
+        description="`page_views` (the default), `events`, `unique_visitors` or `unique_sessions`; `*` a row for each."
+    ),
+]
+Flagged = Annotated[str | None, Parameter(description="`true`: anomalies only.")]
 Source = Annotated[
     str | None,
     Parameter(

@@ -205,8 +205,7 @@ def test_an_unknown_path_is_a_problem_too(service: Service) -> None:
 
 def test_health_and_metrics_need_no_key(service: Service) -> None:
     assert service.get("/health/live", key=None).json() == {"status": "live"}
-    for path in ("/health/ready", "/api/health"):
-        assert service.get(path, key=None).json() == {"status": "ready", "checks": {"marts": "ok"}}
+    assert service.get("/health/ready", key=None).json() == {"status": "ready", "checks": {"marts": "ok"}}
     assert "eventmill_query_requests_total" in service.get("/metrics", key=None).text
 
 
