@@ -42,6 +42,7 @@ COMMANDS = {
     "retention": LazyCommand("retention", "retention", "Archive events that are past their app's retention."),
     "archive": LazyCommand("archive", "archive", "List archived events, and bring them back."),
     "erase": LazyCommand("erase", "erase", "Delete a person from every store."),
+    "maintenance": LazyCommand("maintenance", "maintenance", "Keep lake and stream small and quick."),
     "docs": LazyCommand("docs", "docs", "Build the documentation of the metrics."),
     "bi": LazyCommand("bi", "bi", "Let BI tools read the numbers, of one app or of all."),
     "backfill": LazyCommand("backfill", "backfill", "Compute a range of days again."),

@@ -4,11 +4,13 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 import click
+import psycopg
 
 from eventmill import dbt, lake, stream, warehouse
-from eventmill.control import history
+from eventmill.control import bi_roles, history
 from eventmill.control.migrate import migrate as migrate_warehouse
 from eventmill.embedded import dagster_home
+from eventmill.errors import EventmillError
 from eventmill.settings import Settings
 
 
@@ -24,6 +26,7 @@ def migrate(settings: Settings) -> None:
             click.echo(f"postgres: applied {name}")
         history.record_start(connection, settings.history_start)
         connection.commit()
+        _prepare_bi(connection)
         # Two other programs, each some seconds where there is something to do: side by side.
         with ThreadPoolExecutor(1) as executor:
             marts = executor.submit(dbt.ensure_marts, settings)
@@ -34,6 +37,15 @@ def migrate(settings: Settings) -> None:
     lake.create_tables(settings)
     asyncio.run(_ensure_stream(settings))
     click.echo("Everything is at this version.")
+
+
+def _prepare_bi(connection: psycopg.Connection) -> None:
+    """The groups that read the marts. Everything else works without them, where roles are made by an administrator."""
+    try:
+        bi_roles.prepare(connection)
+        connection.commit()
+    except EventmillError as error:
+        click.echo(f"postgres: no role bi_reader was made. {error.message}")
 
 
 async def _ensure_stream(settings: Settings) -> None:
