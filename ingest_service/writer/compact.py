@@ -5,7 +5,9 @@ A process of its own, with low priority: delta-rs does not give back all memory,
 
 import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,6 +21,7 @@ from eventmill.telemetry import configure_logging
 from ingest_service.writer import cleanup
 from ingest_service.writer.checkpoints import write_checkpoint
 from ingest_service.writer.compaction import MergeLimits, list_files, merge, plan
+from ingest_service.writer.log_readers import delete_read_entries
 
 log = structlog.get_logger(__name__)
 
@@ -36,12 +39,18 @@ def compact(table: LakeTable, limits: MergeLimits, now: datetime, reach: faults.
     return replaced
 
 
-def maintain(table: LakeTable, limits: MergeLimits, now: datetime, reach: faults.Reach = faults.ignore) -> None:
-    """One round for one table."""
+def maintain(
+    table: LakeTable,
+    limits: MergeLimits,
+    now: datetime,
+    reach: faults.Reach = faults.ignore,
+    clean_log: Callable[[LakeTable], int] = lambda table: cleanup.delete_old_log(table.directory),
+) -> None:
+    """One round for one table; `clean_log` deletes old entries of its log and says how many."""
     replaced = compact(table, limits, now, reach)
     version = write_checkpoint(table)
     deleted = cleanup.delete_unused_files(table, table.snapshot())
-    entries = cleanup.delete_old_log(table.directory)
+    entries = clean_log(table)
     log.info(
         "compacted",
         table=table.definition.name,
@@ -58,12 +67,15 @@ def main() -> int:
     settings = load_settings()
     configure_logging(settings, "compactor")
     reach = faults.Faults.from_settings(settings).reach
-    for definition in (EVENTS, QUARANTINE):
-        try:
-            maintain(LakeTable(Path(sys.argv[1]), definition), MergeLimits(), datetime.now(UTC), reach)
-        except (OSError, LakeError) as error:
-            log.warning("compaction failed and is tried again later", table=definition.name, reason=str(error))
-            return 1
+    clean_log = partial(delete_read_entries, settings)
+    with cleanup.alone(Path(sys.argv[1])):
+        for definition in (EVENTS, QUARANTINE):
+            try:
+                table = LakeTable(Path(sys.argv[1]), definition)
+                maintain(table, MergeLimits(), datetime.now(UTC), reach, clean_log)
+            except (OSError, LakeError) as error:
+                log.warning("compaction failed and is tried again later", table=definition.name, reason=str(error))
+                return 1
     return 0
 
 

@@ -24,6 +24,9 @@ from eventmill.lake import LakeTable, Snapshot
 
 log = structlog.get_logger(__name__)
 
+# Files of a quiet hour whose rows lie in one order across all of them; they hold no shifted events.
+CLUSTERED_PREFIX = "clustered"
+
 
 @dataclass(frozen=True, slots=True)
 class MergeLimits:
@@ -76,10 +79,10 @@ def _small_file(row: Mapping[str, Any], partition_columns: Sequence[str]) -> Sma
 
 
 def plan(files: Sequence[SmallFile], now: datetime, limits: MergeLimits) -> list[list[SmallFile]]:
-    """Groups of files to merge, the most crowded first."""
+    """Groups of files to merge, the most crowded first. What was clustered stays as it is."""
     groups: dict[tuple[str, str], list[SmallFile]] = defaultdict(list)
     for file in files:
-        if file.size < limits.full_bytes and file.rows < limits.full_rows:
+        if file.prefix != CLUSTERED_PREFIX and file.size < limits.full_bytes and file.rows < limits.full_rows:
             groups[file.folder, file.prefix].append(file)
     merges = [merge for group in groups.values() for merge in _plan_group(group, now, limits)]
     return sorted(merges, key=len, reverse=True)[: limits.merges_per_run]
@@ -98,13 +101,13 @@ def _plan_group(files: list[SmallFile], now: datetime, limits: MergeLimits) -> I
 
 
 def _is_worth_finishing(files: Sequence[SmallFile], now: datetime, limits: MergeLimits) -> bool:
-    if len(files) < 2 or _age(files, now) < limits.quiet:
+    if len(files) < 2 or age_of(files, now) < limits.quiet:
         return False
     sizes = sorted(file.size for file in files)
     return len(files) >= limits.fan_in or sum(sizes[:-1]) >= sizes[-1] * limits.quiet_share
 
 
-def _age(files: Sequence[SmallFile], now: datetime) -> timedelta:
+def age_of(files: Sequence[SmallFile], now: datetime) -> timedelta:
     """Time since the latest of the files was written."""
     return timedelta(milliseconds=now.timestamp() * 1000 - max(file.modified_ms for file in files))
 
@@ -146,11 +149,7 @@ def merge(
         table.directory, ordered, files[0].partition_values, definition.statistics, files[0].prefix
     )
     reach("before_compaction_commit")
-    try:
-        _replace(table, files, merged, version)
-    except SourceGoneError as error:
-        (table.directory / merged.path).unlink()
-        log.info("merge was given up", reason=error.message)
+    if not replace_files(table, files, [merged], version):
         return None
     reach("after_compaction_commit")
     return merged
@@ -176,16 +175,25 @@ def read_rows(table: LakeTable, files: Sequence[SmallFile], columns: pa.Schema) 
     return rows
 
 
-def _replace(table: LakeTable, files: Sequence[SmallFile], merged: DataFile, version: int) -> None:
-    commit = Commit([merged], [file.as_data_file for file in files], is_data_change=False)
+def replace_files(table: LakeTable, files: Sequence[SmallFile], written: Sequence[DataFile], version: int) -> bool:
+    """Put files with the same rows in the place of `files`, active at `version`.
+
+    False where somebody else removed one of them: what was written is then deleted.
+    """
+    commit = Commit(written, [file.as_data_file for file in files], is_data_change=False)
     sources = {file.path for file in files}
     while True:
-        version = _follow(table, version, sources)
         try:
+            version = _follow(table, version, sources)
             table.append(commit, version)
         except CommitConflictError:
             continue
-        return
+        except SourceGoneError as error:
+            for file in written:
+                (table.directory / file.path).unlink()
+            log.info("merge was given up", reason=error.message)
+            return False
+        return True
 
 
 def _follow(table: LakeTable, version: int, sources: set[str]) -> int:

@@ -19,7 +19,7 @@ import structlog
 from eventmill.data_files import write_data_file
 from eventmill.delta_log import Commit, CommitConflictError
 from eventmill.lake import EVENTS, LakeTable, encode_note
-from ingest_service.writer.columns import events_table, parts, quarantine_table, touched_hours
+from ingest_service.writer.columns import SHIFTED_PREFIX, events_table, parts, quarantine_table, touched_hours
 from ingest_service.writer.compaction import SmallFile, list_files
 from ingest_service.writer.decoding import DecodedEnvelope
 from ingest_service.writer.head import TableHead
@@ -60,6 +60,10 @@ class _Damage:
     statistics: Sequence[Mapping[str, Any]]
 
     @property
+    def is_shifted(self) -> bool:
+        return _is_shifted(self.files[0].prefix)
+
+    @property
     def first(self) -> int:
         return min(int(row["min.stream_seq"]) for row in self.statistics)
 
@@ -75,7 +79,7 @@ class _Damage:
 
     def meets(self, file: SmallFile, row: Mapping[str, Any]) -> bool:
         """Whether a file's rows may lie between this damage's."""
-        is_sibling = (file.folder, file.prefix) == (self.files[0].folder, self.files[0].prefix)
+        is_sibling = (file.folder, _is_shifted(file.prefix)) == (self.files[0].folder, self.is_shifted)
         return is_sibling and row["min.stream_seq"] <= self.last and row["max.stream_seq"] >= self.first
 
     def covered(self, rows: pa.Table) -> pa.Table:
@@ -88,6 +92,11 @@ class _Damage:
             for row in self.statistics
         ]
         return rows.filter(reduce(pc.or_, kept))
+
+
+def _is_shifted(prefix: str) -> bool:
+    """Whether a file holds shifted events: the others, clustered or not, are of one kind."""
+    return prefix == SHIFTED_PREFIX
 
 
 def _between(column: pa.ChunkedArray, row: Mapping[str, Any], name: str) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
@@ -141,7 +150,10 @@ async def _rows_of(
     )
     siblings = [file.path for file, row in listed if damage.meets(file, row)]
     for part in parts(rows, definition):
-        if (part.partition_values, part.prefix) == (dict(damage.files[0].partition_values), damage.files[0].prefix):
+        if (part.partition_values, _is_shifted(part.prefix)) == (
+            dict(damage.files[0].partition_values),
+            damage.is_shifted,
+        ):
             return without_places(part.rows, places_in(table, siblings, damage.first, damage.last))
     return definition.file_columns.empty_table()
 
