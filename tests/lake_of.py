@@ -14,7 +14,7 @@ import pyarrow as pa
 from eventmill.contracts.derive import hour_of, times
 from eventmill.data_files import write_data_file
 from eventmill.delta_log import Commit
-from eventmill.lake import EVENTS, LakeTable, TouchedHour, encode_note
+from eventmill.lake import DAY_TABLES, EVENTS, LakeTable, TouchedHour, encode_note
 
 Row = dict[str, Any]
 NOW = datetime(2026, 5, 12, 14, 20, tzinfo=UTC)
@@ -51,6 +51,8 @@ class HandMadeLake:
     def __post_init__(self) -> None:
         self.table = LakeTable(self.directory, EVENTS)
         self.table.create()
+        for definition in DAY_TABLES:
+            LakeTable(self.directory, definition).create()
 
     def append(self, events: Iterable[Row]) -> int:
         """Commit one envelope of events and return the new version."""

@@ -15,8 +15,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pyarrow as pa
 
-from analytics_pipeline.engines import duckdb_sql
-from analytics_pipeline.engines.files import files_meeting, identity_files
+from analytics_pipeline.engines import duckdb_sql, files, identities
 from analytics_pipeline.lib import calendar
 from analytics_pipeline.lib.calendar import Period
 from eventmill.analysis import relations
@@ -41,8 +40,8 @@ def use_session_events(
     around = days_around(days, zones)
     relations.prepare(connection)
     start, end = min(day.start for day, _ in around), max(day.end for day, _ in around)
-    relations.use_lake(connection, files_meeting(snapshot, start, end))
-    relations.use_identities(connection, identity_files(snapshot))
+    relations.use_lake(connection, files.files_meeting(snapshot, start, end))
+    relations.use_identities(connection, files.all_files(identities.update(connection, snapshot)))
     relations.use_actor_events(connection)
     find_sessions(connection, days, around)
 

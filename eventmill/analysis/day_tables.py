@@ -15,8 +15,9 @@ def use_day_table(
     first: date | None = None,
     last: date | None = None,
     app_ids: Sequence[str] | None = None,
+    view: str | None = None,
 ) -> int:
-    """Make the table's name a view of its rows of the local dates from `first` to `last`, both included.
+    """Make the table's name, or `view`, a view of its rows of the local dates from `first` to `last`, both included.
 
     `None` sets no bound; `app_ids` leaves out files of other apps. Returns the version of the table that it shows.
     """
@@ -29,13 +30,15 @@ def use_day_table(
     if files.num_rows and app_ids is not None:
         files = files.filter(pc.field("partition.app_id").isin(list(app_ids)))
     paths = snapshot.locate(sorted(files["path"].to_pylist())) if files.num_rows else []
-    use_day_files(connection, paths, table.definition)
+    use_day_files(connection, paths, table.definition, view)
     return snapshot.version
 
 
-def use_day_files(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], definition: TableDefinition) -> None:
-    """Make the definition's name a view of `paths`, files of that table; of no rows where there are none."""
-    name = definition.name
+def use_day_files(
+    connection: duckdb.DuckDBPyConnection, paths: Sequence[str], definition: TableDefinition, view: str | None = None
+) -> None:
+    """Make the definition's name, or `view`, a view of `paths`, files of that table; of no rows without any."""
+    name = view or definition.name
     if not paths:
         connection.register(f"no_{name}", definition.columns.empty_table())
         connection.execute(f"create or replace temp view {name} as from no_{name}")

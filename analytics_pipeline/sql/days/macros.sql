@@ -17,3 +17,13 @@ end;
 
 -- A run goes on over a pause of at most this many microseconds: 24 hours for a client's own session, else 30 minutes.
 create or replace temp macro longest_pause(run_key) as case when run_key[1] = 'c' then 86400000000 else 1800000000 end;
+
+-- A money amount: a number, or text that is one; anything else is no revenue. `value` is money only beside a currency.
+create or replace temp macro currency_of(properties) as
+coalesce(regexp_extract(upper(trim(properties ->> '$.currency')), '^[A-Z0-9]{3,8}$'), '');
+
+create or replace temp macro amount_of(properties) as case
+    when not (contains(properties, 'revenue') or contains(properties, 'value')) then null
+    when properties ->> '$.revenue' is not null then try_cast(properties ->> '$.revenue' as decimal(18, 6))
+    when currency_of(properties) <> '' then try_cast(properties ->> '$.value' as decimal(18, 6))
+end;

@@ -26,7 +26,9 @@ select
     text_of(events.device_type) as device_type,
     text_of(events.os) as os,
     text_of(events.browser) as browser,
-    text_of(events.app_version) as app_version
+    text_of(events.app_version) as app_version,
+    case when local_day.period_id is not null then amount_of(events.properties) end as amount,
+    case when local_day.period_id is not null then currency_of(events.properties) end as currency
 from actor_events as events
 inner join local_day
     on
