@@ -1,7 +1,7 @@
 """The counted paths as the rows of an answer."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 import duckdb
 
@@ -34,6 +34,15 @@ class FunnelStepRow(NamedTuple):
     mean_seconds: float | None
 
 
+class _Counts(NamedTuple):
+    """What is counted of one step."""
+
+    users: int
+    in_progress: int
+    median_seconds: float | None
+    mean_seconds: float | None
+
+
 def step_rows(
     connection: duckdb.DuckDBPyConnection, scope: Scope, complete_through: datetime | None, paths: str, entries: str
 ) -> list[FunnelStepRow]:
@@ -41,8 +50,8 @@ def step_rows(
 
     `paths` is a table of what `funnel_paths` yields, `entries` one of (actor, value) where the funnel has a breakdown.
     """
-    counted = _groups(connection, scope, _open_since(scope, complete_through), paths, entries)
-    return [row for (kind, value), found in counted.items() for row in _rows_of(scope, kind, value, found)]
+    groups = _groups(connection, scope, _open_since(scope, complete_through), paths, entries)
+    return [row for kind, value, counts in groups for row in _rows_of(scope, kind, value, counts)]
 
 
 def _open_since(scope: Scope, complete_through: datetime | None) -> int:
@@ -52,26 +61,20 @@ def _open_since(scope: Scope, complete_through: datetime | None) -> int:
     return (complete_through - _EPOCH) // timedelta(microseconds=1) - scope.start - scope.window
 
 
-_Group = tuple[BreakdownKind, str]
-_Counts = dict[int, dict[str, Any]]
-
-
 def _groups(
     connection: duckdb.DuckDBPyConnection, scope: Scope, open_since: int, paths: str, entries: str
-) -> dict[_Group, _Counts]:
-    """Counts per step that somebody reached, by group in the order of the answer."""
-    found: dict[_Group, _Counts] = {("total", ""): {}}
+) -> list[tuple[BreakdownKind, str, list[_Counts]]]:
+    """Kind, value and the counts per step of each group, in the order of the answer."""
     sources = [f"select 0 as place, 'total' as kind, '' as value, done, latest, times from {paths}"]
     if scope.definition.breakdown is not None:
         sources.append(_by_value(paths, entries))
-    for source in sources:
-        cursor = connection.execute(_counts(source, scope, open_since))
-        names = [column[0] for column in cursor.description or []]
-        for row in cursor.fetchall():
-            counts = dict(zip(names, row, strict=True))
-            group = (cast("BreakdownKind", counts["kind"]), counts["value"])
-            found.setdefault(group, {})[counts["step_no"]] = counts
-    return found
+    found = [row for one in sources for row in connection.execute(_counts(one, scope, open_since)).fetchall()]
+    if not found:
+        return [("total", "", [_Counts(0, 0, None, None) for _ in scope.definition.steps])]
+    return [
+        (kind, value, [_Counts(*counts[at : at + 4]) for at in range(0, len(counts), 4)])
+        for kind, value, *counts in found
+    ]
 
 
 def _by_value(paths: str, entries: str) -> str:
@@ -88,37 +91,29 @@ def _by_value(paths: str, entries: str) -> str:
 
 
 def _counts(source: str, scope: Scope, open_since: int) -> str:
-    """One row per group and step. A path that ended at the last step is in progress no more."""
+    """One row per group with four columns per step. A path that ended at the last step is in progress no more."""
     steps = len(scope.definition.steps)
-    return (
-        f"with path as ({source}),"
-        " step as (select place, kind, value, done, latest, times, unnest(range(1, done + 1)) as step_no from path)"
-        " select place, kind, value, step_no, count(*) as users,"
-        f" count(*) filter (done = step_no and done < {steps} and latest >= {open_since}) as in_progress,"
-        " median((times[step_no] - times[step_no - 1]) / 1e6) as median_seconds,"
-        " avg((times[step_no] - times[step_no - 1]) / 1e6) as mean_seconds"
-        " from step group by all order by place, kind, value, step_no"
-    )
+    columns = []
+    for step in range(1, steps + 1):
+        columns.append(f"count(*) filter (done >= {step})")
+        is_open = f"done = {step} and latest >= {open_since}" if step < steps else "false"
+        columns.append(f"count(*) filter ({is_open})")
+        waited = f"(times[{step}] - times[{step - 1}]) / 1e6"
+        columns += [f"median({waited})", f"avg({waited})"] if step > 1 else ["null", "null"]
+    return f"select kind, value, {', '.join(columns)} from ({source}) group by place, kind, value order by place"
 
 
-def _rows_of(scope: Scope, kind: BreakdownKind, value: str, counts: _Counts) -> list[FunnelStepRow]:
-    users = [counts.get(step, {}).get("users", 0) for step in range(1, len(scope.definition.steps) + 1)]
-    return [
-        FunnelStepRow(
-            kind,
-            value,
-            step,
-            _name(scope, step),
-            users[step - 1],
-            _percent(users[step - 1], users[0]),
-            _percent(users[step - 1], users[max(step - 2, 0)]),
-            _percent(users[max(step - 2, 0)] - users[step - 1], users[max(step - 2, 0)]),
-            counts.get(step, {}).get("in_progress", 0),
-            counts.get(step, {}).get("median_seconds"),
-            counts.get(step, {}).get("mean_seconds"),
+def _rows_of(scope: Scope, kind: BreakdownKind, value: str, counts: list[_Counts]) -> list[FunnelStepRow]:
+    rows = []
+    for step, here in enumerate(counts, 1):
+        before = counts[max(step - 2, 0)].users
+        rates = (_percent(here.users, counts[0].users), _percent(here.users, before))
+        dropoff = _percent(before - here.users, before)
+        waits = (here.median_seconds, here.mean_seconds)
+        rows.append(
+            FunnelStepRow(kind, value, step, _name(scope, step), here.users, *rates, dropoff, here.in_progress, *waits)
         )
-        for step in range(1, len(users) + 1)
-    ]
+    return rows
 
 
 def _name(scope: Scope, step: int) -> str:
