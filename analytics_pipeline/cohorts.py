@@ -11,7 +11,8 @@ import duckdb
 import psycopg
 
 from analytics_pipeline import definition_versions
-from analytics_pipeline.engines.files import files_meeting, identity_files
+from analytics_pipeline.engines import identities
+from analytics_pipeline.engines.files import all_files, files_meeting
 from analytics_pipeline.stores import definitions, lake_progress
 from analytics_pipeline.stores.definitions import Due
 from eventmill import warehouse
@@ -110,7 +111,7 @@ def use_relations(
     """`actor_events` of all apps that lie in `instants`, and `actor_first` of this one."""
     relations.prepare(duck)
     relations.use_lake(duck, files_meeting(snapshot, *instants))
-    relations.use_identities(duck, identity_files(snapshot))
+    relations.use_identities(duck, all_files(identities.update(duck, snapshot)))
     relations.use_actor_events(duck)
     table = LakeTable(lake_directory(settings), ACTOR_FIRST)
     if table.exists():

@@ -145,7 +145,11 @@ def mark(
         zone, week_start = zones[app_id], week_starts.get(app_id, 1)
         return calendar.meeting(table.grain, app_id, zone, hour - reach, hour + HOUR + reach, week_start)
 
+    with_goals = period_store.apps_with_goals(connection)
+    every = events
     for table in period_tables.PERIOD_TABLES:
+        # An app without goals has no days of them; those of a new goal are asked for when it is saved.
+        events = every if table is not period_tables.GOALS else _of_apps(every, with_goals)
         lacking: Counter[Period] = Counter()
         for (app_id, hour), count in events.items():
             lacking.update(dict.fromkeys(meeting(table, app_id, hour, timedelta()), count))
@@ -156,6 +160,10 @@ def mark(
         known = period_store.computed_versions(connection, table.table_name, sorted(near - lacking.keys()))
         moved = [(period, 0) for period in near - lacking.keys() if key_of(period) in known]
         period_store.mark_dirty(connection, table.table_name, moved, version, now, cause)
+
+
+def _of_apps(events: Counter[tuple[str, datetime]], app_ids: frozenset[str]) -> Counter[tuple[str, datetime]]:
+    return Counter({key: count for key, count in events.items() if key[0] in app_ids})
 
 
 async def silence_until(settings: Settings) -> datetime | None:

@@ -44,11 +44,10 @@ WEEKLY = PeriodTable("metric", "week", "weekly_metric", "long", "days")
 MONTHLY = PeriodTable("metric", "month", "monthly_metric", "long", "days")
 SESSIONS = PeriodTable("sessions", "day", "sessions", "sessions", "days", SESSIONS_CLOSE_AFTER, CLIENT_SESSION_REACH)
 GOALS = PeriodTable("goals", "day", "goal_metric", "definitions", "goals", SESSIONS_CLOSE_AFTER, CLIENT_SESSION_REACH)
-PAGE_SESSION = PeriodTable("page_session", "day", "page_session", "sessions", "metric")
 
-_KNOWN = (HOURLY, DAILY, WEEKLY, MONTHLY, SESSIONS, GOALS, PAGE_SESSION)
+_KNOWN = (HOURLY, DAILY, WEEKLY, MONTHLY, SESSIONS, GOALS)
 # Those that this version computes.
-PERIOD_TABLES: Sequence[PeriodTable] = (HOURLY, DAILY, PAGE_SESSION)
+PERIOD_TABLES: Sequence[PeriodTable] = (HOURLY, DAILY, SESSIONS, WEEKLY, MONTHLY, GOALS)
 
 
 def of(table_name: str, grain: str) -> PeriodTable | None:

@@ -30,6 +30,11 @@ def week_starts(connection: psycopg.Connection) -> dict[str, int]:
     return dict(connection.execute("select app_id, week_start from control.app where deleted_at is null").fetchall())
 
 
+def apps_with_goals(connection: psycopg.Connection) -> frozenset[str]:
+    """Apps that have saved a goal."""
+    return frozenset(app_id for (app_id,) in connection.execute("select distinct app_id from control.goal").fetchall())
+
+
 def mark_dirty(
     connection: psycopg.Connection,
     table_name: str,

@@ -9,6 +9,7 @@ import dagster as dg
 
 from analytics_pipeline import definition_versions
 from analytics_pipeline.defs.definitions.jobs import refresh_jobs
+from analytics_pipeline.goals import ask_for_new
 from analytics_pipeline.stores import definitions
 from analytics_pipeline.stores.definitions import Due
 from eventmill import warehouse
@@ -36,11 +37,15 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
         jobs=refresh_jobs(),
         minimum_interval_seconds=_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Computes saved cohorts and funnels that are new, or more than five minutes behind the lake.",
+        description="Computes saved cohorts and funnels that are new, or more than five minutes behind the lake,"
+        " and asks for the days of new goals.",
     )
     def saved_definitions(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         now = datetime.now(UTC)
         with closing(warehouse.connect(settings)) as connection:
+            # The sensor on the lake's commits asks for runs of the days.
+            ask_for_new(connection, now)
+            connection.commit()
             wanted = {
                 kind: definitions.due(connection, table, version(), now) for kind, (table, version) in _KINDS.items()
             }
