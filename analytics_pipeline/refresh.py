@@ -106,10 +106,6 @@ class Refresher:
             opened.new_rows,
         )
 
-    def refresh_page_sessions(self, days: Sequence[Period]) -> Refreshed:
-        """Bring days of `rollups.page_session` up to date."""
-        return self._exactly(rollups.PAGE_SESSION, exact.page_session_rows, days)
-
     def _exactly(self, table: RollupTable, engine: Engine, periods: Sequence[Period]) -> Refreshed:
         with self._warehouse() as connection, self.connect() as duck, connection.transaction():
             period_store.lock(connection, table.name, periods)

@@ -53,13 +53,6 @@ def _gather(connection: duckdb.DuckDBPyConnection) -> None:
     raise NumberingError(f"No {_SALTS} ways to number the ids tell all of them apart.")
 
 
-def page_session_rows(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, periods: Sequence[Period]) -> Computed:
-    """Rows of `rollups.page_session` for the days in `periods`."""
-    _select(connection, snapshot, periods)
-    relations.use_actor_events(connection)
-    return Computed(connection.sql(duckdb_sql.statement("page_session_rows", "days")).to_arrow_table())
-
-
 def distinct_events(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, periods: Sequence[Period]) -> list[int]:
     """Number of distinct events in each of `periods`, counted apart from the rollups' own statements."""
     _select(connection, snapshot, periods)

@@ -35,13 +35,6 @@ _TOTALS = {
             " where dimension = 'total' and traffic = 'all' group by app_id, period_start"
         ),
     ),
-    "page_session": (
-        "sessions",
-        (
-            "select app_id, 'day' as grain, period_start, sum(sessions)::bigint as total from rollups.page_session"
-            " where traffic = 'all' group by app_id, period_start"
-        ),
-    ),
 }
 _Key = tuple[str, str, datetime]
 

@@ -41,12 +41,6 @@ METRIC = RollupTable(
     labels=("local_date", "local_hour", "utc_offset_minutes"),
     numbers=("events", "page_views", "users", "visitors", "sessions"),
 )
-PAGE_SESSION = RollupTable(
-    "page_session",
-    keys=("app_id", "period_start", "traffic", "page_url"),
-    labels=("local_date",),
-    numbers=("sessions", "bounces", "duration_seconds"),
-)
 SESSION_METRIC = RollupTable(
     "session_metric",
     keys=("app_id", "grain", "period_start", "traffic", "dimension", "value_kind", "value"),

@@ -13,7 +13,6 @@ LANE = "backfill"
 ASSETS = (
     ("hourly_metric", "hour"),
     ("daily_metric", "day"),
-    ("page_session", "day"),
     ("sessions", "day"),
     ("goal_metric", "day"),
     ("weekly_metric", "week"),

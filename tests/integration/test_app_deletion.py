@@ -116,8 +116,8 @@ def test_a_deleted_app_is_gone_from_every_store_and_its_neighbour_is_not(setting
         for name in ("shop", "blog"):
             apps.create_app(connection, name)
             connection.execute(
-                "insert into rollups.page_session (app_id, period_start, local_date, traffic, page_url, sessions,"
-                " bounces, duration_seconds, computed_at) values (%s, now(), current_date, 'all', '/', 1, 0, 0, now())",
+                "insert into rollups.counted_arrival (app_id, period_start, received_hour, events, computed_at)"
+                " values (%s, now(), now(), 1, now())",
                 [name],
             )
         issue_key(connection, "default", "read", ["shop", "blog"])
@@ -135,7 +135,7 @@ def test_a_deleted_app_is_gone_from_every_store_and_its_neighbour_is_not(setting
     assert events.transaction_version(lake.transaction_id(created_at)) == sequence
     with psycopg.connect(settings.database_address) as connection:
         assert [one.app_id for one in apps.list_apps(connection)] == ["blog"]
-        assert connection.execute("select app_id from rollups.page_session").fetchall() == [("blog",)]
+        assert connection.execute("select app_id from rollups.counted_arrival").fetchall() == [("blog",)]
         assert connection.execute("select count(*) from control.credential").fetchone() == (4,)
     assert asyncio.run(subjects(settings)) == {"events.blog": 1}
 

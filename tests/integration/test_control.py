@@ -121,12 +121,12 @@ def test_a_new_time_zone_takes_the_apps_rollups_with_it(connection: psycopg.Conn
     for name in ("one", "two"):
         apps.create_app(connection, name)
         connection.execute(
-            "insert into rollups.page_session (app_id, period_start, local_date, traffic, page_url, sessions, bounces,"
-            " duration_seconds, computed_at) values (%s, now(), current_date, 'all', '/', 1, 0, 0, now())",
+            "insert into rollups.counted_arrival (app_id, period_start, received_hour, events, computed_at)"
+            " values (%s, now(), now(), 1, now())",
             [name],
         )
     assert apps.update_app(connection, "one", time_zone="Asia/Kathmandu").time_zone == "Asia/Kathmandu"
-    assert connection.execute("select app_id from rollups.page_session").fetchall() == [("two",)]
+    assert connection.execute("select app_id from rollups.counted_arrival").fetchall() == [("two",)]
 
 
 def test_an_update_changes_only_what_it_names(connection: psycopg.Connection) -> None:

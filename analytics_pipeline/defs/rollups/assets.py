@@ -11,7 +11,7 @@ from analytics_pipeline.defs.resources import LakeEngine
 from analytics_pipeline.defs.rollups import open_periods, runs
 from analytics_pipeline.engines.duckdb_sql import definition_version
 from analytics_pipeline.lib.lanes import LANE_TAG
-from analytics_pipeline.lib.period_tables import DAILY, HOURLY, PAGE_SESSION
+from analytics_pipeline.lib.period_tables import DAILY, HOURLY
 from analytics_pipeline.refresh import Refresher
 from eventmill import warehouse
 from eventmill.settings import Settings
@@ -19,11 +19,10 @@ from eventmill.settings import Settings
 _RETRY = dg.RetryPolicy(max_retries=2, delay=3, backoff=dg.Backoff.EXPONENTIAL)
 HOURLY_KEY = dg.AssetKey(["rollups", "hourly_metric"])
 DAILY_KEY = dg.AssetKey(["rollups", "daily_metric"])
-PAGE_SESSION_KEY = dg.AssetKey(["rollups", "page_session"])
 
 
 def assets(settings: Settings) -> list[dg.AssetsDefinition]:
-    """Hourly and daily metrics and daily page sessions, partitioned from EVENTMILL_HISTORY_START on."""
+    """Hourly and daily metrics, partitioned from EVENTMILL_HISTORY_START on."""
     common = {
         "group_name": "rollups",
         "kinds": {"duckdb", "postgres"},
@@ -58,17 +57,7 @@ def assets(settings: Settings) -> list[dg.AssetsDefinition]:
         """Counts and exact uniques per app, local day and cut. Uniques of a day are not the sum of its hours."""
         return runs.refresh(context, engine, DAILY, Refresher.refresh)
 
-    @dg.asset(
-        key=PAGE_SESSION_KEY,
-        partitions_def=partitions.daily(settings),
-        freshness_policy=dg.FreshnessPolicy.time_window(timedelta(hours=30), timedelta(hours=26)),
-        **common,
-    )
-    def page_session(context: dg.AssetExecutionContext, engine: LakeEngine) -> dg.MaterializeResult:
-        """Sessions, bounces and durations per app and local day, by the page that the session entered on."""
-        return runs.refresh(context, engine, PAGE_SESSION, Refresher.refresh_page_sessions)
-
-    return [hourly_metric, daily_metric, page_session]
+    return [hourly_metric, daily_metric]
 
 
 def _report_open_days(context: dg.AssetExecutionContext, engine: LakeEngine) -> None:

@@ -11,8 +11,11 @@ from deltalake import DeltaTable
 
 from analytics_pipeline import commits
 from analytics_pipeline.lib import lanes
+from analytics_pipeline.lib.calendar import Grain
 from analytics_pipeline.reconcile import reconcile
 from analytics_pipeline.refresh import Refresher
+from analytics_pipeline.refresh_days import refresh_days
+from analytics_pipeline.refresh_long import refresh_long
 from analytics_pipeline.stores import dirty_periods
 from analytics_pipeline.stores import periods as period_store
 from eventmill import warehouse
@@ -37,24 +40,43 @@ def clean(refresher: Refresher, connection: psycopg.Connection) -> None:
             refresher.refresh(refresher.hours(request.first, request.last + timedelta(hours=1)))
         elif request.asset == "daily_metric":
             refresher.refresh(refresher.days(request.first, request.last))
-        else:
-            refresher.refresh_page_sessions(refresher.days(request.first, request.last))
+        elif request.asset == "sessions":
+            refresh_days(refresher, refresher.days(request.first, request.last))
+        elif request.asset in {"weekly_metric", "monthly_metric"}:
+            grain: Grain = "week" if request.asset == "weekly_metric" else "month"
+            refresh_long(refresher, refresher.periods(grain, request.first, request.last + timedelta(days=1)))
 
 
 def totals(connection: psycopg.Connection) -> dict[oracle.Cell, int]:
     rows = connection.execute(
         "select app_id, grain, period_start, traffic, dimension, value_kind, value, events from rollups.metric"
+        " where grain in ('hour', 'day')"
     ).fetchall()
     return {tuple(row[:7]): row[7] for row in rows}  # type: ignore[misc]
 
 
-def test_a_commit_makes_its_hour_and_its_day_dirty_however_old(
+def test_a_commit_makes_dirty_what_it_touches_however_old(
     settings: Settings, lake: HandMadeLake, connection: psycopg.Connection
 ) -> None:
     lake.append([event("e1", OLD, user_id="u")])
     commits.notice(settings, connection, 0, NOW)
     hour, day = datetime(2026, 3, 1, 9, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)
-    assert dirty(connection) == {("metric", "hour", hour), ("metric", "day", day), ("page_session", "day", day)}
+    week, month = datetime(2026, 2, 23, tzinfo=UTC), day
+    found = dirty(connection)
+    assert {key for key in found if key[0] == "metric"} == {
+        ("metric", "hour", hour),
+        ("metric", "day", day),
+        ("metric", "week", week),
+        ("metric", "month", month),
+    }
+    # An event moves sessions up to two days away.
+    assert {start.date().isoformat() for table, _, start in found if table == "sessions"} == {
+        "2026-02-27",
+        "2026-02-28",
+        "2026-03-01",
+        "2026-03-02",
+        "2026-03-03",
+    }
 
 
 def test_events_of_a_closed_period_are_pending_until_it_is_computed(
@@ -137,7 +159,7 @@ def test_reconciliation_asks_for_the_sessions_of_a_day_that_was_wrong(
     clean(refresher, connection)
     lake.append([event("e2", OLD, user_id="u")])
     reconcile(refresher)
-    assert ("page_session", "day", OLD.replace(hour=0, minute=0)) in dirty(connection)
+    assert ("sessions", "day", OLD.replace(hour=0, minute=0)) in dirty(connection)
 
 
 def test_reconciliation_asks_for_no_period_of_a_time_zone_that_was_left_meanwhile(
@@ -243,5 +265,42 @@ def test_reconciliation_of_what_is_right_requests_nothing(
     lake.append(copies)
     commits.notice(settings, connection, 0, NOW)
     clean(refresher, connection)
+    assert reconcile(refresher).wrong == []
+    assert dirty(connection) == set()
+
+
+def test_a_comparison_of_what_is_new_looks_at_nothing_else(
+    settings: Settings, lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection
+) -> None:
+    version = lake.append([event("e1", OLD, user_id="u")])
+    commits.notice(settings, connection, 0, NOW)
+    clean(refresher, connection)
+    reconcile(refresher)
+    connection.execute("delete from rollups.metric")
+    lake.append([event("e2", OLD + timedelta(days=3), user_id="u")])
+    found = reconcile(refresher, is_full=False)
+    assert (found.compared, {period.local_date.day for period in found.wrong}) == (2, {4})
+    assert found.lake_version == version + 1
+    assert {period.local_date.day for period in reconcile(refresher).wrong} == {1, 4}
+
+
+def test_reconciliation_finds_rows_of_a_cut_that_were_deleted(
+    settings: Settings, lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection
+) -> None:
+    lake.append([event("e1", OLD, user_id="u"), event("e2", OLD, user_id="u", event_type="click")])
+    commits.notice(settings, connection, 0, NOW)
+    clean(refresher, connection)
+    before = totals(connection)
+    connection.execute("delete from rollups.metric where dimension = 'event_type' and value = 'click'")
+    assert {period.grain for period in reconcile(refresher).asked_for["metric"]} == {"hour", "day"}
+    clean(refresher, connection)
+    assert totals(connection) == before
+
+
+def test_reconciliation_leaves_alone_what_starts_before_the_lake_floor(
+    lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection
+) -> None:
+    lake.append([event("e1", OLD, user_id="u")])
+    connection.execute("update control.app set lake_floor = %s", [OLD + timedelta(hours=1)])
     assert reconcile(refresher).wrong == []
     assert dirty(connection) == set()
