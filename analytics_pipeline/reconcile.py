@@ -1,59 +1,88 @@
-"""Compares the rollups with the lake itself, whatever the sensor has or has not seen."""
+"""Compares lake, rollups and marts, whatever the sensor has or has not seen, and asks for what is missing or wrong."""
 
-from collections import defaultdict
 from contextlib import closing
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import duckdb
 import psycopg
 
-from analytics_pipeline.engines import duckdb_sql, exact
-from analytics_pipeline.lib import calendar
+from analytics_pipeline.engines import exact, files
+from analytics_pipeline.engines.open_state import key_of
+from analytics_pipeline.engines.stored import stored_counts
+from analytics_pipeline.lib import calendar, period_tables
 from analytics_pipeline.lib.calendar import Period
+from analytics_pipeline.lib.period_tables import PeriodTable, is_below_floor
 from analytics_pipeline.refresh import Refresher
+from analytics_pipeline.stores import coherence, reconciliations
 from analytics_pipeline.stores import periods as period_store
 from eventmill import warehouse
-from eventmill.analysis import relations
 from eventmill.control import reconciliation
 from eventmill.lake import Snapshot
 
-# Every zone's offset is a multiple of a quarter of an hour, so its hours and days are made of these.
-QUARTER = timedelta(minutes=15)
+_Totals = dict[tuple[str, str, datetime], int]
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """Periods with events in the lake, those of them whose rollup was missing or wrong, and the lake's version."""
+    """Hours and days that were compared with the lake, and the lake's version.
+
+    `wrong` are those of them whose total was missing or wrong, `asked_for` how many periods of which table are computed
+    again, `marts` a line for each mart that differs from the rollups.
+    """
 
     compared: int
     wrong: list[Period]
     lake_version: int
+    asked_for: dict[str, set[Period]] = field(default_factory=dict)
+    marts: list[str] = field(default_factory=list)
 
 
-def reconcile(refresher: Refresher) -> Reconciled:
+def reconcile(refresher: Refresher, *, is_full: bool = True) -> Reconciled:
     """Make closed periods dirty whose total differs from the lake's, and open ones computed from an older lake.
 
-    Costs one pass over two columns of the lake, and de-duplicates only periods where the plain count differs.
+    Sessions, weeks and months follow, and whatever contradicts itself in Postgres. A full comparison costs one pass
+    over two columns of the lake, another one that over the files that may meet what is new since the one before.
     """
     with closing(warehouse.connect(refresher.settings)) as connection, refresher.connect() as duck:
         requested_at = reconciliation.wanted_at(connection)
+        is_full = is_full or requested_at is not None
+        since_seq, since = reconciliations.last(connection)
+        is_full, since = (True, datetime.min.replace(tzinfo=UTC)) if is_full or not since_seq else (False, since)
         snapshot = refresher.snapshot()
         zones = period_store.zones(connection)
-        stored = _stored_counts(duck, snapshot, zones)
+        stored = _above_floor(connection, stored_counts(duck, snapshot, zones, None if is_full else since_seq))
         now = refresher.clock()
-        totals = _totals(connection)
-        suspects = [
-            period
-            for period, events in stored.items()
-            if totals.get(_key(period)) != events and not period.is_open(now)
-        ]
-        wrong = _wrong(duck, snapshot, suspects, totals)
-        _request(connection, stored, wrong, zones, snapshot.version, now)
+        wrong = _wrong(duck, snapshot, stored, _totals(connection), now)
+        asked_for = _request(connection, stored, wrong, zones, snapshot.version, now)
+        _request_incoherent(connection, asked_for, since, now, is_full=is_full)
+        marts = coherence.marts_that_differ(connection)
+        reconciliations.record(
+            connection,
+            is_full=is_full,
+            started_at=now,
+            lake_version=snapshot.version,
+            through_seq=files.last_stream_seq(snapshot) or 0,
+            compared=len(stored),
+            wrong=[_named(table, period) for table, periods in asked_for.items() for period in sorted(periods)],
+            marts=marts,
+        )
         reconciliation.done(connection, requested_at)
         connection.commit()
-    return Reconciled(len(stored), wrong, snapshot.version)
+    return Reconciled(len(stored), wrong, snapshot.version, asked_for, marts)
+
+
+def _above_floor(connection: psycopg.Connection, stored: dict[Period, int]) -> dict[Period, int]:
+    """Those periods whose raw events are all there: the others keep the numbers that they have."""
+    floors: dict[str, datetime | None] = dict(
+        connection.execute("select app_id, lake_floor from control.app").fetchall()
+    )
+    return {
+        period: events
+        for period, events in stored.items()
+        if not is_below_floor("metric", period.grain, period.start, period.end, floors.get(period.app_id))
+    }
 
 
 def _request(
@@ -63,41 +92,47 @@ def _request(
     zones: dict[str, ZoneInfo],
     version: int,
     now: datetime,
-) -> None:
+) -> dict[str, set[Period]]:
     # An app that got another time zone meanwhile has other periods: the next reconciliation looks at these.
-    kept = {app for app, zone in period_store.zones(connection, hold=True).items() if zones.get(app) == zone}
-    lacking = [period for period in wrong if period.app_id in kept]
+    kept = {app: zone for app, zone in period_store.zones(connection, hold=True).items() if zones.get(app) == zone}
+    lacking = {period for period in wrong if period.app_id in kept}
     opened = [(period, 0) for period in stored if period.app_id in kept and period.is_open(now)]
     days = [period for period in stored if period.app_id in kept and period.grain == "day"]
+    week_starts = period_store.week_starts(connection)
     period_store.alone(connection)
-    period_store.distrust(connection, "metric", lacking, now)
-    period_store.mark_dirty(connection, "metric", opened, version, now)
-    without_sessions = {*_without_sessions(connection, days), *(day for day in lacking if day.grain == "day")}
-    period_store.distrust(connection, "page_session", sorted(without_sessions), now)
-
-
-def _stored_counts(
-    duck: duckdb.DuckDBPyConnection, snapshot: Snapshot, zones: dict[str, ZoneInfo]
-) -> dict[Period, int]:
-    """Events of every hour and day that the lake has any of, copies included."""
-    duckdb_sql.prepare(duck)
-    relations.use_lake(duck, snapshot.locate(snapshot.files["path"].to_pylist()) if snapshot.files.num_rows else [])
-    quarters = duck.execute(
-        "select app_id, time_bucket(interval '15 minutes', event_time), count(*) from lake group by all"
-    ).fetchall()
-    counts: dict[Period, int] = defaultdict(int)
-    for app_id, start, events in quarters:
-        zone = zones.get(app_id)
-        if zone is None:
+    asked_for = {"metric": set(lacking)}
+    for table in period_tables.PERIOD_TABLES:
+        if table.lane == "closed":
             continue
-        begin = start.astimezone(UTC)
-        for meeting in (calendar.hours_meeting, calendar.days_meeting):
-            for period in meeting(app_id, zone, begin, begin + QUARTER):
-                counts[period] += events
-    return counts
+        meeting = {day: _meeting(table, day, kept[day.app_id], week_starts) for day in days}
+        every = sorted({one for ones in meeting.values() for one in ones})
+        known = period_store.computed_versions(connection, table.table_name, every)
+        found = {one for day, ones in meeting.items() for one in ones if day in lacking or key_of(one) not in known}
+        asked_for.setdefault(table.table_name, set()).update(one for one in found if one.start <= now)
+    for name, periods in asked_for.items():
+        period_store.distrust(connection, name, sorted(periods), now)
+    period_store.mark_dirty(connection, "metric", opened, version, now)
+    return asked_for
 
 
-def _totals(connection: psycopg.Connection) -> dict[tuple[str, str, datetime], int]:
+def _meeting(table: PeriodTable, day: Period, zone: ZoneInfo, week_starts: dict[str, int]) -> list[Period]:
+    return list(calendar.meeting(table.grain, day.app_id, zone, day.start, day.end, week_starts.get(day.app_id, 1)))
+
+
+def _request_incoherent(
+    connection: psycopg.Connection, asked_for: dict[str, set[Period]], since: datetime, now: datetime, *, is_full: bool
+) -> None:
+    """Ask for periods whose rows contradict each other, and add them to `asked_for`."""
+    for name in {table.table_name for table in period_tables.PERIOD_TABLES}:
+        keys = coherence.broken(connection, name, since)
+        if is_full:
+            keys |= coherence.vanished(connection, name, since)
+        periods = set(coherence.periods_of(connection, keys)) - asked_for.get(name, set())
+        period_store.distrust(connection, name, sorted(periods), now)
+        asked_for.setdefault(name, set()).update(periods)
+
+
+def _totals(connection: psycopg.Connection) -> _Totals:
     rows = connection.execute(
         "select app_id, grain, period_start, events from rollups.metric where dimension = 'total' and traffic = 'all'"
     ).fetchall()
@@ -105,25 +140,24 @@ def _totals(connection: psycopg.Connection) -> dict[tuple[str, str, datetime], i
 
 
 def _wrong(
-    duck: duckdb.DuckDBPyConnection,
-    snapshot: Snapshot,
-    suspects: list[Period],
-    totals: dict[tuple[str, str, datetime], int],
+    duck: duckdb.DuckDBPyConnection, snapshot: Snapshot, stored: dict[Period, int], totals: _Totals, now: datetime
 ) -> list[Period]:
-    missing = [period for period in suspects if _key(period) not in totals]
-    wrong = list(missing)
-    for period in suspects:
+    """Closed periods whose total is not the lake's; only where the plain count differs are copies looked for."""
+    wrong = []
+    for period, events in stored.items():
+        total = totals.get(key_of(period))
+        if period.is_open(now) or total == events:
+            continue
         # One at a time keeps memory to one period's ids.
-        if _key(period) in totals:
-            (events,) = exact.distinct_events(duck, snapshot, [period])
-            wrong += [period] if events != totals[_key(period)] else []
+        if total is None or exact.distinct_events(duck, snapshot, [period]) != [total]:
+            wrong.append(period)
     return wrong
 
 
-def _without_sessions(connection: psycopg.Connection, days: list[Period]) -> list[Period]:
-    known = period_store.computed_versions(connection, "page_session", days)
-    return [day for day in days if _key(day) not in known]
-
-
-def _key(period: Period) -> tuple[str, str, datetime]:
-    return period.app_id, period.grain, period.start
+def _named(table_name: str, period: Period) -> dict[str, str]:
+    return {
+        "table": table_name,
+        "app_id": period.app_id,
+        "grain": period.grain,
+        "period_start": period.start.isoformat(),
+    }

@@ -1,6 +1,5 @@
 """`eventmill backfill`: compute a range of days again, as runs that Dagster shows."""
 
-import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -10,14 +9,13 @@ from psycopg.rows import dict_row
 
 from eventmill import warehouse
 from eventmill.cli.output import json_option, print_fields, print_rows
+from eventmill.cli.runs import follow
 from eventmill.contracts import backfills as names
 from eventmill.control import backfills, history
 from eventmill.control.backfills import Backfill
-from eventmill.dagster_client import ENDED, DagsterClient
-from eventmill.errors import EventmillError
+from eventmill.dagster_client import DagsterClient
 from eventmill.settings import Settings
 
-_POLL_SECONDS = 1.0
 _DATE = click.DateTime(["%Y-%m-%d"])
 
 
@@ -78,7 +76,7 @@ def _compute(client: DagsterClient, found: Backfill, history_start: date) -> Ite
             "dagster/asset_partition_range_end": end,
         }
         run_id = client.launch(names.job_of(asset), tags)
-        _follow(client, asset, run_id)
+        follow(client, asset, run_id)
         yield asset, run_id
 
 
@@ -109,33 +107,11 @@ def _monday(day: date) -> date:
     return day - timedelta(days=day.weekday())
 
 
-def _follow(client: DagsterClient, name: str, run_id: str) -> None:
-    """Print what the run logs until it has ended. Raises EventmillError where it fails; Ctrl-C ends it."""
-    cursor: str | None = None
-    try:
-        while True:
-            news = client.follow(run_id, cursor)
-            cursor = news.cursor
-            for message in news.messages:
-                click.echo(f"{name}: {message}", err=True)
-            if news.status in ENDED:
-                break
-            time.sleep(_POLL_SECONDS)
-    except KeyboardInterrupt:
-        client.terminate(run_id)
-        raise EventmillError("Interrupted.", "The same command goes on where this one ended.") from None
-    if news.status != "SUCCESS":
-        raise EventmillError(
-            f"Run {run_id} of {name} ended as {news.status}.",
-            "The Dagster UI shows why; the same command goes on where this one ended.",
-        )
-
-
 def _preview(
     settings: Settings, client: DagsterClient, first: date, last: date, apps: tuple[str, ...], *, as_json: bool
 ) -> None:
     config = {"ops": {"preview": {"config": {"first": str(first), "last": str(last), "apps": sorted(apps)}}}}
-    _follow(client, "preview", client.launch(names.PREVIEW_JOB, {names.LANE_TAG: names.LANE}, config))
+    follow(client, "preview", client.launch(names.PREVIEW_JOB, {names.LANE_TAG: names.LANE}, config))
     columns = ["app_id", "grain", "local_date", "metric", "stored", "computed", "cells"]
     with warehouse.connect(settings) as connection, connection.cursor(row_factory=dict_row) as cursor:
         rows: list[dict[str, Any]] = cursor.execute(

@@ -46,6 +46,7 @@ COMMANDS = {
     "docs": LazyCommand("docs", "docs", "Build the documentation of the metrics."),
     "bi": LazyCommand("bi", "bi", "Let BI tools read the numbers, of one app or of all."),
     "backfill": LazyCommand("backfill", "backfill", "Compute a range of days again."),
+    "reconcile": LazyCommand("reconcile", "reconcile", "Compare raw events, rollups and marts."),
     "import": LazyCommand("import_", "import_", "Import history from a file."),
 }
 

@@ -2,13 +2,14 @@
 
 import dagster as dg
 
-from analytics_pipeline.defs.upkeep.jobs import RECONCILE
+from analytics_pipeline.defs.upkeep.jobs import FULL, RECONCILE
 from analytics_pipeline.defs.watch import checks as watch_checks
 from analytics_pipeline.lib import lanes
 
 
 def schedules() -> list[dg.ScheduleDefinition]:
-    """Hourly: compare periods with the lake, run the rollups' checks; daily: rebuild and test the marts."""
+    """Hourly: compare what is new with the lake, run the rollups' checks; daily: rebuild and test the marts; weekly:
+    compare all kept history."""
 
     rollup_checks = dg.define_asset_job(
         "rollup_checks",
@@ -31,6 +32,13 @@ def schedules() -> list[dg.ScheduleDefinition]:
     running = dg.DefaultScheduleStatus.RUNNING
     return [
         dg.ScheduleDefinition(job=RECONCILE, cron_schedule="7 * * * *", default_status=running),
+        dg.ScheduleDefinition(
+            name="reconcile_everything",
+            job=RECONCILE,
+            cron_schedule="27 3 * * 0",
+            run_config=FULL,
+            default_status=running,
+        ),
         dg.ScheduleDefinition(job=rollup_checks, cron_schedule="17 * * * *", default_status=running),
         dg.ScheduleDefinition(job=marts, cron_schedule="40 4 * * *", default_status=running),
     ]
