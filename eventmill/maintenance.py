@@ -6,6 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
+from eventmill.embedded.processes import environment
 from eventmill.errors import EventmillError
 from eventmill.settings import Settings
 
@@ -17,9 +18,8 @@ def run_maintenance(settings: Settings) -> dict[str, Any]:
 
     Raises EventmillError where the child ended without a report.
     """
-    given = settings.model_dump(include=settings.model_fields_set, exclude_none=True)
-    environment = {f"EVENTMILL_{name.upper()}": str(value) for name, value in given.items()}
-    done = subprocess.run(COMMAND, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
+    variables = environment(settings, os.environ)
+    done = subprocess.run(COMMAND, env=variables, capture_output=True, text=True, check=False)
     try:
         report: dict[str, Any] = json.loads(done.stdout)
     except ValueError:

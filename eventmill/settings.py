@@ -103,7 +103,7 @@ class Settings(BaseSettings):
         7, ge=1, description="Days that the stream keeps what is in the lake: damaged files are repaired from it."
     )
     run_log_days: int = Field(
-        7, ge=1, description="Days that Dagster keeps finished runs and their logs; asset events stay."
+        7, ge=1, description="Days that Dagster keeps failed runs and past asset events; successful runs stay a day."
     )
     demo: bool = Field(
         True, description="Whether `up` creates a demo app and streams synthetic events into it (0 or 1)."

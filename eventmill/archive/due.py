@@ -14,8 +14,8 @@ from eventmill import row_removal
 from eventmill.delta_log import DataFile
 from eventmill.lake import LakeTable, Snapshot
 
-# A session of a day may begin this long before it, and a period that is still to be computed needs all its events.
-LOOK_BACK = timedelta(hours=49)
+# Sessions of a day are told from events of up to this long before it, and what is still to be computed needs them all.
+LOOK_BACK = timedelta(hours=73)
 _HOUR = timedelta(hours=1)
 _COLUMNS = ("app_id", "received_at")
 

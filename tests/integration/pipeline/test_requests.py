@@ -42,6 +42,6 @@ def test_a_lane_waits_for_its_run(lane: Lane, status: dg.DagsterRunStatus, launc
 def test_what_is_open_never_waits_for_a_slot() -> None:
     """One run per lane, upkeep and backfill among them: there is room for all of them."""
     dagster = yaml.safe_load((Path(__file__).parents[3] / "dagster.yaml").read_text(encoding="utf-8"))
-    backfill, upkeep = 1, 1
-    assert dagster["concurrency"]["runs"]["max_concurrent_runs"] == len(get_args(Lane)) + upkeep + backfill
+    backfill, upkeep, retention = 1, 1, 1
+    assert dagster["concurrency"]["runs"]["max_concurrent_runs"] == len(get_args(Lane)) + upkeep + retention + backfill
     assert all(UPKEEP.items() <= schedule.job.tags.items() for schedule in schedules.schedules())

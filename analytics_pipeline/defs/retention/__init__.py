@@ -1,0 +1,1 @@
+"""Retention, upkeep of lake and stream, and of Dagster's own database."""
