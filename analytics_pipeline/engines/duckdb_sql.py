@@ -24,6 +24,8 @@ _WANTED_SCHEMA = pa.schema(
         ("utc_offset_minutes", pa.int16()),
     ]
 )
+# So many values of a dimension are told apart in a period, those with the most events; the rest is one row, `other`.
+KEPT_VALUES = 1000
 COLUMNS = ", ".join(EVENTS_SCHEMA.names)
 
 
@@ -38,13 +40,15 @@ def definition_version(folder: str = "metric") -> str:
     """Hash of all SQL behind the tables of a folder: numbers with another one were computed by another definition."""
     names = sorted(entry.name for entry in (files("analytics_pipeline") / "sql" / folder).iterdir())
     texts = [statement(name[:-4], folder) for name in names if name.endswith(".sql")]
-    return hashlib.sha256("\n".join([relations.definition_text(), *texts]).encode()).hexdigest()[:12]
+    parts = [relations.definition_text(), *texts, str(KEPT_VALUES)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """Define the macros."""
     relations.prepare(connection)
     use_salt(connection, 0)
+    connection.execute(f"set variable kept_values = {KEPT_VALUES}")
     connection.execute(statement("macros"))
 
 

@@ -61,8 +61,6 @@ class OpenState:
         self._db = connection
         duckdb_sql.prepare(connection)
         connection.execute(duckdb_sql.statement("open_schema"))
-        connection.execute("create or replace temp table changed (period_id bigint, cut_id ubigint)")
-        connection.execute("create or replace temp table changed_arrival (period_id bigint)")
 
     def refresh(
         self, snapshot: Snapshot, periods: Sequence[Period], written: dict[PeriodKey, int | None]
@@ -72,6 +70,8 @@ class OpenState:
         `written` maps a period to the lake version that Postgres holds for it: where that is not the version which
         this state wrote last, the period is handed out whole.
         """
+        self._db.execute("create or replace temp table changed (period_id bigint, cut_id ubigint)")
+        self._db.execute("create or replace temp table changed_arrival (period_id bigint)")
         pairs = identities.update(self._db, snapshot)
         since = self._valid_progress(snapshot, pairs)
         known = self._known_periods()

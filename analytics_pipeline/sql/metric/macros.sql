@@ -28,8 +28,7 @@ create or replace temp macro instant_of(hour_number) as to_timestamp(hour_number
 -- A session without an id of the client's is a run of events with gaps of at most 30 minutes, in microseconds.
 create or replace temp macro longest_gap() as 1800000000;
 
--- So many values of a dimension are told apart, by number of events; the rest is one row `other`.
-create or replace temp macro kept_values() as 1000;
+create or replace temp macro kept_values() as getvariable('kept_values');
 
 -- In these, `cuts` (combo, cut_id) says which cuts a key counts in.
 --

@@ -24,13 +24,19 @@ def conditions(scale: Scale) -> str:
     load_average = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     packages = ", ".join(f"{name} {version(name)}" for name in ("nats-py", "psycopg", "pyarrow", "granian", "uvloop"))
     return (
-        f"{datetime.now(UTC):%Y-%m-%d}, {_cpu()}, {os.cpu_count()} cores, "
-        f"{psutil.virtual_memory().total / 2**30:.0f} GiB, {platform.system()} {platform.release()}, "
-        f"Python {platform.python_version()}, {_nats()}, PostgreSQL {binaries.POSTGRES_MAJOR}, {packages}, "
+        f"{datetime.now(UTC):%Y-%m-%d}, {machine()}, {_nats()}, PostgreSQL {binaries.POSTGRES_MAJOR}, {packages}, "
         f"{load.tool()}. Load average before: {load_average}. {scale.envelope_events:,} events in envelopes, "
         f"{scale.worker_events:,} for the plain worker, {scale.message_events:,} single messages, "
         f"{scale.load_seconds:g} s of load after {scale.load_warm_up_seconds:g} s of warm-up, "
         f"{scale.commits:,} commits."
+    )
+
+
+def machine() -> str:
+    """Processor, memory, system and interpreter."""
+    return (
+        f"{_cpu()}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB,"
+        f" {platform.system()} {platform.release()}, Python {platform.python_version()}"
     )
 
 
@@ -57,16 +63,18 @@ def _table(rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def write(outcomes: Iterable[Outcome], described: str, page: Path = PAGE) -> None:
+def write(
+    outcomes: Iterable[Outcome], described: str, page: Path = PAGE, marks: tuple[str, str] = (BEGIN, END)
+) -> None:
     """Put the results into the page's section; figures that were not measured now keep their rows.
 
     Raises ValueError where the page has no such section.
     """
     text = page.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    old, end, after = rest.partition(END)
+    before, begin, rest = text.partition(marks[0])
+    old, end, after = rest.partition(marks[1])
     if not begin or not end:
-        msg = f"{page.name} lacks the marks {BEGIN} and {END}"
+        msg = f"{page.name} lacks the marks {marks[0]} and {marks[1]}"
         raise ValueError(msg)
     rows = {cells[0]: cells for cells in _rows_of(old)}
     rows |= {outcome.figure.title: outcome.cells() for outcome in outcomes}
