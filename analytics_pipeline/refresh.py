@@ -113,6 +113,7 @@ class Refresher:
             # Somebody who read a newer lake may have been here while this run waited for the lock.
             versions = period_store.computed_versions(connection, table.name, periods)
             due = [period for period in periods if (versions.get(key_of(period)) or 0) <= snapshot.version]
+            due = period_store.above_floor(connection, due)
             if not due:
                 return Refreshed(snapshot.version)
             now = self.clock()
@@ -169,6 +170,8 @@ class Refresher:
         zones = period_store.zones(connection, hold=True)
         if not all(period.app_id in zones and calendar.is_in(period, zones[period.app_id]) for period in periods):
             raise StalePeriodsError("An app was deleted or got another time zone while its periods were computed.")
+        if len(period_store.above_floor(connection, periods)) < len(periods):
+            raise StalePeriodsError("Events of these periods were archived while they were computed.")
         with restatements.watch(connection, table.name, periods, now, self.cause) as watched:
             written = watched.wrote(rollups.write(connection, table, rows, whole, now))
         period_store.alone(connection)

@@ -105,6 +105,10 @@ def write_copies(
     )
     connection.execute(
         "delete from rollups.later_duplicate as old where home_hour = any(%s) and lake_version < %s"
+        # The copies of archived events are not in the lake any more.
+        " and not exists (select from control.archive_part as part where part.app_id = old.app_id"
+        "  and state <> 'restored' and event_date = (home_hour at time zone 'UTC')::date"
+        "  and hours ? extract(hour from home_hour at time zone 'UTC')::integer::text)"
         " and not exists (select from unnest(%s::text[], %s::timestamptz[], %s::timestamptz[])"
         "  as new (app_id, home_hour, received_hour) where (new.app_id, new.home_hour, new.received_hour)"
         "  = (old.app_id, old.home_hour, old.received_hour))",

@@ -35,6 +35,17 @@ def apps_with_goals(connection: psycopg.Connection) -> frozenset[str]:
     return frozenset(app_id for (app_id,) in connection.execute("select distinct app_id from control.goal").fetchall())
 
 
+def above_floor(connection: psycopg.Connection, periods: Sequence[Period]) -> list[Period]:
+    """Those of `periods` whose raw events are all in the lake: what starts before its app's floor keeps its numbers.
+
+    After `zones(hold=True)` that stays so until the transaction ends.
+    """
+    floors: dict[str, datetime] = dict(
+        connection.execute("select app_id, lake_floor from control.app where lake_floor is not null").fetchall()
+    )
+    return [one for one in periods if one.app_id not in floors or one.start >= floors[one.app_id]]
+
+
 def mark_dirty(
     connection: psycopg.Connection,
     table_name: str,
