@@ -8,6 +8,7 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
 
 import nats.errors
@@ -34,6 +35,7 @@ class News:
         self._settings = settings
         self._client: StreamClient | None = None
         self._committed = asyncio.Event()
+        self._stopping = asyncio.Event()
 
     async def __aenter__(self) -> "News":
         try:
@@ -59,7 +61,17 @@ class News:
         except TimeoutError:
             return False
         self._committed.clear()
-        return True
+        return not self._stopping.is_set()
+
+    def stop(self) -> None:
+        """Have whoever waits or rests end at once."""
+        self._stopping.set()
+        self._committed.set()
+
+    async def rest(self, seconds: float) -> None:
+        """Do nothing for so long, unless told to stop."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
 
     async def tell(self, table_name: str, periods: Sequence[Period]) -> None:
         """Publish `analytics.aggregate.updated.<app_id>` for each app and grain. Never raises for a broker's sake."""
@@ -115,6 +127,6 @@ async def follow(
         periods = await asyncio.to_thread(refresh)
         await news.tell("metric", periods)
         took = loop.time() - started_at
-        await asyncio.sleep(max(took, rest_seconds - took))
+        await news.rest(max(took, rest_seconds - took))
         if loop.time() > until or not await news.wait(min(idle_seconds, max(0.0, until - loop.time()))):
             return

@@ -6,8 +6,10 @@ is left.
 """
 
 import asyncio
+import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import dagster as dg
 
@@ -33,11 +35,27 @@ def keep_up(context: dg.AssetExecutionContext, refresher: Refresher) -> dg.Mater
 
     async def run() -> int:
         async with News(refresher.settings) as news:
-            await follow(news, refresh, seconds=SECONDS, idle_seconds=IDLE_SECONDS, rest_seconds=REST_SECONDS)
+            with _ending_by(news.stop):
+                await follow(news, refresh, seconds=SECONDS, idle_seconds=IDLE_SECONDS, rest_seconds=REST_SECONDS)
             return news.failures
 
     untold = asyncio.run(run())
     return dg.MaterializeResult(metadata={**summary.metadata(), "updates_not_told": untold})
+
+
+@contextmanager
+def _ending_by(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` at what ends a run, a shutdown or somebody in the UI: it has succeeded, and is not tried again."""
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)
 
 
 class _Summary:

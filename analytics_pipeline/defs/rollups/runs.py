@@ -71,7 +71,9 @@ def refresh(
     give_way(purpose)
     refresher = purpose.refresher(engine)
     window = context.partition_time_window
-    steps = list(_steps(window.start, window.end, _STEPS[table.grain]))
+    # A transaction over days of sessions reads days around it as well.
+    step = _STEPS[table.grain] * (4 if table.reach else 1)
+    steps = list(_steps(window.start, window.end, step))
     done: list[Refreshed] = []
     untold = 0
     for number, (start, end) in enumerate(steps, 1):

@@ -49,6 +49,9 @@ class Writer(news.News):
         self.left -= 1
         return self.left >= 0
 
+    async def rest(self, seconds: float) -> None:
+        """Not at all."""
+
     async def tell(self, table_name: str, periods: Sequence[Period]) -> None:  # noqa: ARG002 - as the original
         self.told += len(periods)
 
