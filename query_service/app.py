@@ -18,9 +18,11 @@ from eventmill.warehouse import async_pool
 from query_service.auth import key_cache
 from query_service.dashboard import pages
 from query_service.problems import HANDLERS
+from query_service.query.definitions import DefinitionQueries
 from query_service.query.executor import Executor
 from query_service.query.path import QueryPath
 from query_service.rest import health
+from query_service.rest.catalog import CatalogReader
 from query_service.rest.metrics import api
 from query_service.websocket.hub import LiveHub
 from query_service.websocket.live import live
@@ -43,15 +45,18 @@ def create_app(settings: Settings) -> RequestLog:
     """The query service as an ASGI application; Postgres may come and go while it runs."""
     pool = async_pool(settings, max_size=POOL_SIZE, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
     registry = CollectorRegistry()
-    path = QueryPath(Executor(pool))
+    executor = Executor(pool)
+    path = QueryPath(executor)
     hub = LiveHub(lambda app_id: path.today({"app_id": app_id}, (app_id,)))
     state = State(
         {
             "settings": settings,
             "path": path,
+            "definitions": DefinitionQueries(executor, settings),
             "live": hub,
             "key_cache": key_cache(pool),
             "registry": registry,
+            "catalog": CatalogReader(settings),
             "files": pages.load_files(settings),
         }
     )

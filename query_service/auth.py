@@ -37,6 +37,15 @@ async def require_reader(connection: ASGIConnection[Any, Any, Any, Any], _handle
     if credential.kind == "write":
         raise Forbidden("A write key cannot read.")
     connection.state.covered = credential.app_ids
+    connection.state.kind = credential.kind
+
+
+def require_admin(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    """Litestar guard, after `require_reader`: raise Forbidden unless the key may change what is saved."""
+    if connection.state.kind != "admin":
+        raise Forbidden(
+            "A read key cannot change what is saved.", "Definitions are saved and deleted with an admin key."
+        )
 
 
 async def provide_covered(request: Request[Any, Any, Any]) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 
-from eventmill.errors import NotReadyError
+from eventmill.control.definitions import UnknownDefinitionError
+from eventmill.errors import DefinitionError, NotReadyError
 from eventmill.http.problems import RETRY_AFTER_SECONDS, ProblemBody, answer_http_error, respond
 from query_service.query.errors import InvalidParameter, UnknownApp
 
@@ -20,7 +21,11 @@ class Unauthorized(Exception):  # noqa: N818 - the standard's own word
 
 
 class Forbidden(Exception):  # noqa: N818 - the standard's own word
-    """The key is valid but of a kind that may not read."""
+    """The key is valid but of a kind that may not do this; `rule` says which may."""
+
+    def __init__(self, detail: str, rule: str = "Numbers are read with a read key or an admin key.") -> None:
+        super().__init__(detail)
+        self.rule = rule
 
 
 def _invalid(_request: Request[Any, Any, Any], error: InvalidParameter) -> Response[bytes]:
@@ -40,8 +45,18 @@ def _unauthorized(_request: Request[Any, Any, Any], error: Unauthorized) -> Resp
 
 
 def _forbidden(_request: Request[Any, Any, Any], error: Forbidden) -> Response[bytes]:
-    rule = "Numbers are read with a read key or an admin key."
-    return respond(ProblemBody(title="Forbidden", status=403, detail=str(error), field="Authorization", rule=rule))
+    detail, rule = str(error), error.rule
+    return respond(ProblemBody(title="Forbidden", status=403, detail=detail, field="Authorization", rule=rule))
+
+
+def _wrong_definition(_request: Request[Any, Any, Any], error: DefinitionError) -> Response[bytes]:
+    detail = "The definition breaks a rule."
+    return respond(ProblemBody(title="Bad Request", status=400, detail=detail, field=error.field, rule=error.rule))
+
+
+def _unknown_definition(_request: Request[Any, Any, Any], error: UnknownDefinitionError) -> Response[bytes]:
+    rule = "The id or identifier of one that the list shows."
+    return respond(ProblemBody(title="Not Found", status=404, detail=error.message, field="id", rule=rule))
 
 
 def _too_long(_request: Request[Any, Any, Any], _error: psycopg.errors.QueryCanceled) -> Response[bytes]:
@@ -70,6 +85,8 @@ def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[b
 HANDLERS: ExceptionHandlersMap = {
     InvalidParameter: _invalid,
     UnknownApp: _unknown_app,
+    DefinitionError: _wrong_definition,
+    UnknownDefinitionError: _unknown_definition,
     Unauthorized: _unauthorized,
     Forbidden: _forbidden,
     HTTPException: answer_http_error,

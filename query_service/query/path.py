@@ -76,6 +76,10 @@ class QueryPath:
         """Raise where no question could be answered now."""
         await self._executor.check()
 
+    async def tenant(self, parameters: Parameters, covered: Sequence[str]) -> Tenant:
+        """The app that a question is about: the one it names, else the only one that is covered."""
+        return await self._tenant(parameters, covered)
+
     async def _tenant(self, parameters: Parameters, covered: Sequence[str]) -> Tenant:
         app_id = parameters.get("app_id")
         if app_id is None:

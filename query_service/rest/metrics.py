@@ -11,6 +11,8 @@ from query_service.query.answer import Answer
 from query_service.query.path import QueryPath
 from query_service.rest import parameters as p
 from query_service.rest.accounting import accounting
+from query_service.rest.catalog import catalog
+from query_service.rest.definitions import ENDPOINTS
 from query_service.rest.problems import PROBLEMS
 from query_service.rest.watch import anomalies, health, restatements
 
@@ -89,7 +91,19 @@ async def apps(state: State, covered: Covered) -> dict[str, list[dict[str, Any]]
 
 api = Router(
     "/api",
-    route_handlers=[daily, timeseries, today, top_pages, accounting, apps, anomalies, restatements, health],
+    route_handlers=[
+        catalog,
+        daily,
+        timeseries,
+        today,
+        top_pages,
+        accounting,
+        apps,
+        anomalies,
+        restatements,
+        health,
+        *ENDPOINTS,
+    ],
     guards=[require_reader, p.refuse_unknown],
     dependencies={"covered": Provide(provide_covered)},
     security=[{"key": []}],
