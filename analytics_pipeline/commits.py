@@ -105,15 +105,16 @@ def _account(
 
 
 def _by_cause(connection: psycopg.Connection, notes: Sequence[CommitNote]) -> dict[Cause, list[TouchedHour]]:
-    """Touched hours of the commits; those that somebody's replay from the quarantine touched are apart."""
-    found: dict[Cause, list[TouchedHour]] = {"late_events": [], "replay": []}
+    """Touched hours of the commits; those that an erasure, or a replay from the quarantine, touched are apart."""
+    found: dict[Cause, list[TouchedHour]] = {"late_events": [], "replay": [], "erasure": []}
     spans = {note.version: _sequences(note) for note in notes if "through" in note.info}
     lowest = min((span.start for span in spans.values()), default=0)
     replayed = replays.published_since(connection, lowest) if spans else []
     for note in notes:
         apps = {app_id for app_id, sequence in replayed if sequence in spans.get(note.version, ())}
+        usual: Cause = "erasure" if note.info.get("cause") == "erasure" else "late_events"
         for hour in note.touched:
-            found["replay" if hour.app_id in apps else "late_events"].append(hour)
+            found["replay" if hour.app_id in apps else usual].append(hour)
     return found
 
 
