@@ -22,6 +22,8 @@ from eventmill import warehouse
 KIND = "anomaly"
 # What was computed again within this time is compared again.
 RECENT = timedelta(days=8)
+# After an outage, or a long backfill, a look takes no more than this of it: the next one goes on.
+STEP, MOST_AGAIN = timedelta(days=1), 2_000
 KEPT = timedelta(days=400)
 HOUR, WEEK = timedelta(hours=1), timedelta(weeks=1)
 # The first minutes of an hour say little, and their profile is read meanwhile.
@@ -33,34 +35,24 @@ def update(connection: psycopg.Connection, now: datetime) -> list[Row]:
     row = connection.execute("select complete_through from rollups.lake_progress").fetchone()
     if row is None or row[0] is None:
         return []
-    since = watch_progress.last(connection, KIND)[0] or now - RECENT
+    since = watch_progress.last(connection, KIND)[0] or row[0] - STEP
     zones, firsts = period_store.zones(connection), store.first_hours(connection)
-    due = _due(connection, zones, firsts, since, row[0])
-    rows = _compared(connection, due, zones, firsts, row[0])
-    store.write(connection, rows, now)
-    watch_progress.note(connection, KIND, now)
-    _settle(connection, now)
-    return rows
-
-
-def _due(
-    connection: psycopg.Connection,
-    zones: Mapping[str, ZoneInfo],
-    firsts: Mapping[str, datetime],
-    since: datetime,
-    through: datetime,
-) -> list[Period]:
-    """The running hour and those since the last look, with what was computed again; bounded to the last 8 days."""
-    oldest = max(since - 2 * HOUR, through - RECENT)
+    again = store.computed_since(connection, since, row[0] - RECENT, MOST_AGAIN)
+    until = min(row[0], since + STEP, again[-1][2] if len(again) >= MOST_AGAIN else row[0])
     due = {
         hour
-        for app_id in firsts
-        for hour in calendar.hours_meeting(app_id, zones[app_id], max(oldest, firsts[app_id]), through)
+        for app_id, first in firsts.items()
+        for hour in calendar.hours_meeting(app_id, zones[app_id], max(since - HOUR, until - RECENT, first), until)
     }
-    for app_id, start in store.computed_since(connection, since, through - RECENT):
+    for app_id, start, _ in again:
         if app_id in firsts:
             due.update(calendar.hours_meeting(app_id, zones[app_id], start, start + MOMENT))
-    return sorted(due)
+    rows = _compared(connection, sorted(due), zones, firsts, row[0])
+    store.write(connection, rows, now)
+    # An hour that the lake is not complete for yet is looked at again.
+    watch_progress.note(connection, KIND, until)
+    _settle(connection, now)
+    return rows
 
 
 def _compared(

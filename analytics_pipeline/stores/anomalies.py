@@ -62,12 +62,17 @@ def first_hours(connection: psycopg.Connection) -> dict[str, datetime]:
     return dict(rows)
 
 
-def computed_since(connection: psycopg.Connection, since: datetime, oldest: datetime) -> list[HourKey]:
-    """Hours that start at `oldest` or later and were computed after `since`."""
+def computed_since(
+    connection: psycopg.Connection, since: datetime, oldest: datetime, most: int
+) -> list[tuple[str, datetime, datetime]]:
+    """Hours (app_id, start, computed_at) that start at `oldest` or later and were computed after `since`.
+
+    The first `most` of them by when they were computed, with those that were computed at the same instant.
+    """
     return connection.execute(
-        "select app_id, period_start from rollups.periods where table_name = 'metric' and grain = 'hour'"
-        " and period_start >= %s and computed_at > %s",
-        [oldest, since],
+        "select app_id, period_start, computed_at from rollups.periods where table_name = 'metric' and grain = 'hour'"
+        " and period_start >= %s and computed_at > %s order by computed_at fetch first %s rows with ties",
+        [oldest, since, most],
     ).fetchall()
 
 

@@ -123,6 +123,19 @@ def test_an_earlier_count_of_zero_leaves_no_change_in_percent(connection: psycop
     assert found(connection, LAST) == (100, 0, None, False, False)
 
 
+def test_after_an_outage_every_hour_of_it_is_looked_at_a_day_at_a_time(weeks: psycopg.Connection) -> None:
+    anomalies.update(weeks, NOW)
+    complete_through(weeks, NOW + 2 * DAY)
+    for _ in range(2):
+        anomalies.update(weeks, NOW + 2 * DAY)
+        anomalies.update(weeks, NOW + 2 * DAY)
+    hours = weeks.execute(
+        "select count(*) from rollups.hourly_anomaly where metric = 'events' and period_start >= %s and not is_partial",
+        [RUNNING],
+    ).fetchone()
+    assert hours == (48,)
+
+
 def minutes(per_minute: int) -> list[int]:
     return [per_minute] * 60
 
@@ -160,8 +173,9 @@ def test_what_is_computed_again_is_compared_again(weeks: psycopg.Connection) -> 
     weeks.execute(
         "insert into rollups.periods (table_name, app_id, grain, period_start, period_end, local_date, wanted_version,"
         " computed_at) values ('metric', 'shop', 'hour', %s, %s, %s, 1, %s)",
-        [LAST, RUNNING, LAST.date(), NOW + 5 * HOUR],
+        [LAST, RUNNING, LAST.date(), NOW + 4 * HOUR],
     )
+    complete_through(weeks, NOW + 4 * HOUR)
     anomalies.update(weeks, NOW + 4 * HOUR)
     row = found(weeks, LAST)
     assert row is not None
