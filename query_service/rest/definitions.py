@@ -6,7 +6,7 @@ from litestar import Request, delete, get, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Parameter
+from litestar.params import FromPath, Parameter
 
 from eventmill.control.definitions import COHORT, FUNNEL, GOAL, Kind
 from query_service.auth import require_admin
@@ -74,7 +74,7 @@ def _endpoints(kind: Kind) -> list[HTTPRouteHandler]:
         guards=[require_admin],
         responses=PROBLEMS,
     )
-    async def remove(state: State, covered: Covered, reference: str, app_id: p.AppId = None) -> None:
+    async def remove(state: State, covered: Covered, reference: FromPath[str], app_id: p.AppId = None) -> None:
         """By its id or identifier. Needs an admin key."""
         queries: DefinitionQueries = state.definitions
         await queries.delete(kind, await _tenant(state, app_id, covered), reference)
@@ -86,7 +86,7 @@ def _endpoints(kind: Kind) -> list[HTTPRouteHandler]:
 async def goal(
     state: State,
     covered: Covered,
-    reference: str,
+    reference: FromPath[str],
     app_id: p.AppId = None,
     start: p.Start = None,
     end: p.End = None,
@@ -98,7 +98,7 @@ async def goal(
 
 
 @get("/cohorts/{reference:str}", summary="A cohort", responses=PROBLEMS)
-async def cohort(state: State, covered: Covered, reference: str, app_id: p.AppId = None) -> DefinitionAnswer:
+async def cohort(state: State, covered: Covered, reference: FromPath[str], app_id: p.AppId = None) -> DefinitionAnswer:
     """One row `{id, identifier, name, filter, user_count, retention_rate, created_at}`.
 
     `retention_rate` (percent) is the pooled rate of week 1; null, like `user_count`, until it is known.
@@ -111,7 +111,7 @@ async def cohort(state: State, covered: Covered, reference: str, app_id: p.AppId
 async def cohort_retention(
     state: State,
     covered: Covered,
-    reference: str,
+    reference: FromPath[str],
     app_id: p.AppId = None,
     interval: Interval = None,
     mode: Mode = None,
@@ -147,7 +147,7 @@ async def retention(
 
 
 @get("/funnels/{reference:str}", summary="A funnel, step by step", responses=PROBLEMS)
-async def funnel(state: State, covered: Covered, reference: str, app_id: p.AppId = None) -> DefinitionAnswer:
+async def funnel(state: State, covered: Covered, reference: FromPath[str], app_id: p.AppId = None) -> DefinitionAnswer:
     """Rows of the steps: the total's, then those of each value of the breakdown.
 
     `{breakdown_kind, breakdown_value, step, name, users, conversion_from_start, conversion_from_previous,
