@@ -12,6 +12,7 @@ from nats.js import JetStreamContext
 from nats.js import errors as js_errors
 
 from eventmill import lake, stream
+from eventmill.archive.deleting import delete_archive
 from eventmill.contracts.subjects import STREAM, subject_for
 from eventmill.control.apps import delete_rollups, get_app
 from eventmill.control.key_cache import TTL_SECONDS
@@ -62,11 +63,13 @@ async def delete_app(
     await _wait_until_forgotten(marked_at + forgotten_after, report)
     await _empty_stream(settings, app_id, report)
     directory = lake.lake_directory(settings)
-    for definition in (lake.EVENTS, lake.QUARANTINE):
+    for definition in (lake.EVENTS, lake.QUARANTINE, lake.IDENTITY_MAP, *lake.DAY_TABLES):
         table = LakeTable(directory, definition)
         if table.exists():
             journal = settings.state_dir / "deletions" / f"{app_id}.{definition.name}"
             report(f"lake {definition.name}: {AppRemoval(table, app_id, journal).run():,} rows deleted")
+    if archived := delete_archive(settings, app_id):
+        report(f"archive: {archived:,} events deleted")
     _delete_rows(connection, app_id)
     report("warehouse: numbers, keys and settings deleted")
 

@@ -105,7 +105,7 @@ def test_days_of_actors_equal_a_recomputation(lake: HandMadeLake, refresher: Ref
     for app_id, zone in ZONES.items():
         for row in counted(lake, app_id):
             day = row["event_time"].astimezone(zone).date()
-            for cut in [("total", "total", ""), *(cut for cut in oracle._cuts(row) if cut[0] == "page_url")]:
+            for cut in [("total", "total", ""), *(cut for cut in oracle._cuts(row, "day") if cut[0] == "page_url")]:
                 expected[app_id, day, *cut, session_oracle.actor(row)].append(row)
     found = {
         (row["app_id"], row["local_date"], row["dimension"], row["value_kind"], row["value"], row["actor"]): (
