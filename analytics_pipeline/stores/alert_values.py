@@ -37,8 +37,8 @@ _GOAL: LiteralString = (
     " else 100 * coalesce(g.sessions, 0)::double precision / nullif(m.sessions_started, 0) end from control.goal"
     " left join rollups.goal_metric as g on g.goal_id = goal.goal_id and g.period_start = %(start)s"
     "  and g.traffic = 'human' and g.dimension = 'total'"
-    " left join rollups.session_metric as m on m.app_id = goal.app_id and m.grain = 'day' and m.period_start = %(start)s"
-    "  and m.traffic = 'human' and m.dimension = 'total'"
+    " left join rollups.session_metric as m on m.app_id = goal.app_id and m.grain = 'day'"
+    "  and m.period_start = %(start)s and m.traffic = 'human' and m.dimension = 'total'"
     " where goal.app_id = %(app)s and goal.name = %(argument)s"
 )
 _ARRIVALS: LiteralString = (
