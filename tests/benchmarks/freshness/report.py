@@ -61,8 +61,10 @@ def write(measured: Sequence[Figures], rate: int) -> None:
         for one in measured
     )
     lines = [
-        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {platform.platform()}, {rate:,} events a second."
-        f" {counts}.",
+        (
+            f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {platform.platform()}, {rate:,} events a second."
+            f" {counts}."
+        ),
         "",
         "| tier | | p50 | p95 | p99 | max | samples |",
         "|---|---|---|---|---|---|---|",

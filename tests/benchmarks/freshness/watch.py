@@ -9,7 +9,9 @@ _LAG = (
     "select extract(epoch from clock_timestamp() - min(dirty_since)) from rollups.periods where dirty_since is not null"
 )
 TIERS = {
-    "closed hours": f"{_LAG} and table_name = 'metric' and grain = 'hour' and period_end + interval '5 minutes' < now()",
+    "closed hours": (
+        f"{_LAG} and table_name = 'metric' and grain = 'hour' and period_end + interval '5 minutes' < now()"
+    ),
     "sessions of the day": f"{_LAG} and table_name = 'sessions' and now() between period_start and period_end",
     "week and month": f"{_LAG} and table_name = 'metric' and grain in ('week', 'month')",
 }
