@@ -99,12 +99,15 @@ def _request(
     opened = [(period, 0) for period in stored if period.app_id in kept and period.is_open(now)]
     days = [period for period in stored if period.app_id in kept and period.grain == "day"]
     week_starts = period_store.week_starts(connection)
+    with_goals = period_store.apps_with_goals(connection)
     period_store.alone(connection)
     asked_for = {"metric": set(lacking)}
     for table in period_tables.PERIOD_TABLES:
         if table.lane == "closed":
             continue
-        meeting = {day: _meeting(table, day, kept[day.app_id], week_starts) for day in days}
+        # An app without goals has no days of them.
+        of_table = [day for day in days if table is not period_tables.GOALS or day.app_id in with_goals]
+        meeting = {day: _meeting(table, day, kept[day.app_id], week_starts) for day in of_table}
         every = sorted({one for ones in meeting.values() for one in ones})
         known = period_store.computed_versions(connection, table.table_name, every)
         found = {one for day, ones in meeting.items() for one in ones if day in lacking or key_of(one) not in known}

@@ -1,19 +1,21 @@
 """Saved cohorts and funnels follow the lake: computed when new or behind it, and left alone otherwise."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 
+import dagster as dg
 import psycopg
 import pytest
 
 from analytics_pipeline import definition_versions
 from analytics_pipeline.cohorts import refresh_cohorts
+from analytics_pipeline.defs.definitions import sensors as definition_sensors
 from analytics_pipeline.engines.connection import connect
 from analytics_pipeline.funnels import refresh_funnels
 from analytics_pipeline.stores import definitions as results
-from eventmill.control import definitions
-from eventmill.control.definitions import COHORT, FUNNEL
+from eventmill.control import apps, definitions
+from eventmill.control.definitions import COHORT, FUNNEL, GOAL
 from eventmill.settings import Settings
 from tests.lake_of import NOW, HandMadeLake, Row, event
 
@@ -75,13 +77,14 @@ def test_a_new_cohort_is_computed_with_its_retention(
     [row] = connection.execute(
         "select user_count, retention_rate, is_exact, lake_version from rollups.cohort where cohort_id = %s", [saved.id]
     ).fetchall()
-    assert row == (3, 0.0, True, lake.version)
+    # Who signed up as v1 logged in as u1: one person, who came back.
+    assert row == (3, 50.0, True, lake.version)
     cells = connection.execute(
         "select cohort_date, cohort_size, returning_users from rollups.cohort_retention"
         " where interval_kind = 'month' and mode = 'on' and recurrence = 'first_time'"
         " order by cohort_date, period_offset"
     ).fetchall()
-    assert cells == [(date(2026, 4, 1), 2, 0), (date(2026, 4, 1), 2, 0), (date(2026, 5, 1), 1, 0)]
+    assert cells == [(date(2026, 4, 1), 2, 1), (date(2026, 4, 1), 2, 0), (date(2026, 5, 1), 1, 0)]
 
 
 def test_a_new_funnel_is_computed(settings: Settings, connection: psycopg.Connection, lake: HandMadeLake) -> None:
@@ -173,6 +176,26 @@ def test_results_go_with_their_definition(
         assert connection.execute(f"select count(*) from rollups.{table}").fetchone() == (0,)
 
 
+def test_definitions_and_results_go_with_their_app(
+    settings: Settings, connection: psycopg.Connection, lake: HandMadeLake
+) -> None:
+    lake.append(three_weeks())
+    cohort(connection)
+    funnel(connection)
+    run_cohorts(settings)
+    run_funnels(settings)
+    apps.delete_rollups(connection, "shop")
+    connection.execute("delete from control.app where app_id = 'shop'")
+    for table in (
+        "control.cohort",
+        "control.funnel",
+        "rollups.cohort",
+        "rollups.cohort_retention",
+        "rollups.funnel_step",
+    ):
+        assert connection.execute(f"select count(*) from {table}").fetchone() == (0,)
+
+
 def test_a_definition_deleted_while_it_was_computed_leaves_nothing(
     settings: Settings, connection: psycopg.Connection, lake: HandMadeLake
 ) -> None:
@@ -205,3 +228,19 @@ def test_what_was_archived_stays_as_it_was_computed(
     assert connection.execute("select is_exact from rollups.cohort").fetchall() == [(False,)]
     assert before
     assert connection.execute(query, old_day).fetchall() == before
+
+
+def test_the_sensor_asks_for_what_is_due_and_for_the_days_of_new_goals(
+    settings: Settings, connection: psycopg.Connection, lake: HandMadeLake
+) -> None:
+    want(connection, lake.append(three_weeks()))
+    cohort(connection)
+    definitions.create(connection, GOAL, "shop", "Signed up", {"filter": {"event_type": "signup"}})
+    [sensor] = definition_sensors.sensors(settings)
+    with dg.DagsterInstance.ephemeral() as instance, dg.build_sensor_context(instance=instance) as context:
+        asked = sensor(context)
+        assert isinstance(asked, dg.SensorResult)
+        assert [request.job_name for request in asked.run_requests or []] == ["refresh_cohorts"]
+        assert connection.execute("select count(*) from rollups.periods where table_name = 'goals'").fetchone() == (1,)
+        run_cohorts(settings, datetime.now(UTC))
+        assert isinstance(sensor(context), dg.SkipReason)
