@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,8 +50,11 @@ def build_marts(settings: Settings) -> None:
 
     Readers see the old view or the new one. Raises EventmillError with dbt's own words where a model fails.
     """
-    definition = marts_definition()
-    run_dbt(settings, ["run"], settings.home / "dbt" / "target")
+    definition, target = marts_definition(), settings.home / "dbt" / "target"
+    run_dbt(settings, ["run"], target)
+    if not (kept := _manifest_directory(settings)).exists():
+        # Else Dagster's start would parse the project once more.
+        _move_into_place(Path(shutil.copytree(target, _unfinished(kept), ignore=_all_but_the_manifest)), kept)
     with warehouse.connect(settings) as connection:
         set_version(connection, COMPONENT, _VERSION, definition)
 
@@ -72,11 +76,35 @@ def manifest(settings: Settings) -> Path:
 
     Parses the project where the manifest is missing or of another definition. Raises EventmillError where that fails.
     """
-    target = settings.home / "dbt" / "manifest" / marts_definition()
-    path = target / "manifest.json"
+    directory = _manifest_directory(settings)
+    path = directory / "manifest.json"
     if not path.exists():
-        run_dbt(settings, ["parse"], target)
+        unfinished = _unfinished(directory)
+        run_dbt(settings, ["parse"], unfinished)
+        _move_into_place(unfinished, directory)
     return path
+
+
+def _manifest_directory(settings: Settings) -> Path:
+    return settings.home / "dbt" / "manifest" / marts_definition()
+
+
+def _unfinished(directory: Path) -> Path:
+    return directory.with_name(f"{directory.name}.{os.getpid()}")
+
+
+def _all_but_the_manifest(_directory: str, names: list[str]) -> list[str]:
+    return [name for name in names if name != "manifest.json"]
+
+
+def _move_into_place(unfinished: Path, directory: Path) -> None:
+    """At once: another process may be reading, or have made its own."""
+    try:
+        unfinished.rename(directory)
+    except OSError:
+        if not directory.exists():
+            raise
+        shutil.rmtree(unfinished)
 
 
 def docs_page(settings: Settings) -> Path:

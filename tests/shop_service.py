@@ -85,9 +85,7 @@ def fill(rollups: Any) -> None:
             rollups.metric("human", dimension, value, events=count, **people, **place)
         for page, views in [("/", 3), ("/cart", 2)]:
             rollups.metric("human", "page_url", page, page_views=views, visitors=2, **place)
-        entry = {"app_id": "shop", "period_start": start, "local_date": day, "traffic": "human"}
-        counts = {"page_url": "/", "sessions": 3, "bounces": 1, "duration_seconds": 45.0, "computed_at": start}
-        rollups.insert("rollups.page_session", entry | counts)
+        rollups.sessions("human", "entry_page", "/", sessions_started=3, bounces=1, duration_seconds=45.0, **place)
         period = {"table_name": "metric", "app_id": "shop", "grain": "day", "period_start": start, "local_date": day}
         versions = {"wanted_version": 5, "computed_version": 5, "definition_version": "d1"}
         rollups.insert("rollups.periods", period | versions | {"period_end": start + timedelta(days=1)})

@@ -9,7 +9,7 @@ from query_service.query.model import EACH, AccountingQuery, DailyQuery, Timeser
 from query_service.query.ranges import DateRange
 
 METRIC = "metric"
-PAGE_SESSION = "page_session"
+SESSIONS = "sessions"
 
 _DAILY: LiteralString = """
     select date, source, event_name, event_count as events, unique_users as users, unique_visitors as visitors,
@@ -55,14 +55,15 @@ _TOP_PAGES: LiteralString = """
         limit %(limit)s
     ),
     entries as (
-        select page_url, sum(sessions) as sessions, sum(bounces) as bounces, sum(duration_seconds) as duration_seconds
-        from staging.stg_page_session
+        select value as page_url, sum(sessions_started) as sessions, sum(sessions_with_views) as sessions_with_views,
+            sum(bounces) as bounces, sum(duration_seconds) as duration_seconds
+        from staging.stg_session_metric
         where app_id = %(app_id)s and local_date >= %(start)s and local_date < %(end)s
-            and page_url in (select page_url from pages)
-        group by page_url
+            and dimension = 'entry_page' and value_kind = 'value' and value in (select page_url from pages)
+        group by value
     )
     select page_url, view_count, unique_visitors,
-        round(100 * bounces / nullif(sessions, 0), 2)::double precision as bounce_rate,
+        round(100 * bounces / nullif(sessions_with_views, 0), 2)::double precision as bounce_rate,
         duration_seconds / nullif(sessions, 0)::double precision as avg_session_duration
     from pages
     left join entries using (page_url)
@@ -169,7 +170,7 @@ def plan_top_pages(query: TopPagesQuery) -> Plan:
         "days": query.range.days,
         "limit": query.limit,
     }
-    return Plan(_TOP_PAGES, values, query.tenant.app_id, (METRIC, PAGE_SESSION), "day", query.range.instants)
+    return Plan(_TOP_PAGES, values, query.tenant.app_id, (METRIC, SESSIONS), "day", query.range.instants)
 
 
 def plan_today(query: TodayQuery) -> Plan:

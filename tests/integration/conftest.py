@@ -51,6 +51,24 @@ class Rollups:
         counts = dict.fromkeys(("events", "page_views", "users", "visitors", "sessions"), 0)
         self.insert("rollups.metric", row | counts | columns)
 
+    def sessions(self, traffic: str, dimension: str, value: str | None, **columns: Any) -> None:
+        """A row of rollups.session_metric, as `metric`; every session has a view unless told otherwise."""
+        row = {
+            "app_id": "shop",
+            "grain": "day",
+            "period_start": datetime(2026, 11, 1, 4, tzinfo=UTC),
+            "local_date": date(2026, 11, 1),
+            "utc_offset_minutes": -240,
+            "traffic": traffic,
+            "dimension": dimension,
+            "value_kind": "total" if dimension == "total" else "not_set" if value is None else "value",
+            "value": value or "",
+            "computed_at": datetime(2026, 11, 1, 12, tzinfo=UTC),
+            "sessions_with_views": columns.get("sessions_started", 0),
+        }
+        counts = dict.fromkeys(("sessions_started", "bounces", "views", "events", "duration_seconds"), 0)
+        self.insert("rollups.session_metric", row | counts | columns)
+
     def insert(self, table: str, row: dict[str, Any]) -> None:
         """One row of any table; its app exists then, since the marts show no others."""
         if "app_id" in row:
@@ -79,11 +97,17 @@ class Rollups:
 
 
 @pytest.fixture(scope="session")
-def _marts_template(postgres: PostgresServer, _migrated_template: str, new_directory: Callable[[], Path]) -> str:
+def marts_home(new_directory: Callable[[], Path]) -> Path:
+    """A home with dbt's manifest of the marts, once `_marts_template` has built them."""
+    return new_directory()
+
+
+@pytest.fixture(scope="session")
+def _marts_template(postgres: PostgresServer, _migrated_template: str, marts_home: Path) -> str:
     """A migrated database with the marts that the databases of the tests are copied from."""
     with psycopg.connect(postgres.address(), autocommit=True) as connection:
         connection.execute(f"create database {TEMPLATE} template {_migrated_template}")
-    dbt.build_marts(Settings(home=new_directory(), database_url=postgres.address(TEMPLATE)))
+    dbt.build_marts(Settings(home=marts_home, database_url=postgres.address(TEMPLATE)))
     return TEMPLATE
 
 

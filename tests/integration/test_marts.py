@@ -84,10 +84,8 @@ def test_a_page_has_rates_only_where_sessions_entered_on_it(rollups: Any) -> Non
         rollups.metric("human", "page_url", page, events=views, page_views=views, visitors=2)
     rollups.metric("all", "page_url", "/bots", events=5, page_views=5, visitors=1)
     rollups.metric("all", "page_url", None, events=5, page_views=5, visitors=1)
-    entry = {"app_id": "shop", "period_start": DAY, "local_date": date(2026, 11, 1), "computed_at": COMPUTED}
-    counts = {"page_url": "/", "sessions": 3, "bounces": 1, "duration_seconds": 45.0}
-    rollups.insert("rollups.page_session", {**entry, **counts, "traffic": "human"})
-    rollups.insert("rollups.page_session", {**entry, **counts, "traffic": "all", "sessions": 9})
+    rollups.sessions("human", "entry_page", "/", sessions_started=3, bounces=1, duration_seconds=45.0)
+    rollups.sessions("all", "entry_page", "/", sessions_started=9, bounces=1, duration_seconds=45.0)
     query = (
         "select identifier, view_count, unique_visitors, bounce_rate, avg_session_duration"
         " from marts.page_daily order by identifier"
@@ -117,8 +115,8 @@ def test_a_rebuild_replaces_the_views_in_place(rollups: Any, settings: Settings)
 
 
 def test_a_view_whose_columns_no_longer_fit_is_made_anew(rollups: Any, settings: Settings) -> None:
-    rollups.execute("drop view staging.stg_page_session cascade")
-    rollups.execute("create view staging.stg_page_session as select 1 as other")
+    rollups.execute("drop view staging.stg_session_metric cascade")
+    rollups.execute("create view staging.stg_session_metric as select 1 as other")
     dbt.build_marts(settings)
     assert rollups.rows("select * from marts.page_daily") == []
 
@@ -139,9 +137,9 @@ def test_the_documentation_is_one_page_without_the_password(settings: Settings) 
 
 def test_a_failing_model_is_reported_in_dbts_own_words(database: str, new_directory: Callable[[], Path]) -> None:
     with psycopg.connect(database) as connection:
-        connection.execute("drop table rollups.page_session")
+        connection.execute("drop table rollups.session_metric cascade")
     settings = Settings(home=new_directory(), database_url=database)
-    with pytest.raises(EventmillError, match="page_session"):
+    with pytest.raises(EventmillError, match="session_metric"):
         dbt.build_marts(settings)
 
 

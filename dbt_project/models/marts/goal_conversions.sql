@@ -22,6 +22,8 @@ asked as (
         session_metric.computed_at
     from session_metric
     inner join goal on session_metric.app_id = goal.app_id
+    -- Goals are not cut by these: their sessions would all look as if they had not reached it.
+    where session_metric.dimension not in ('exit_page', 'source')
 ),
 
 reached as (
@@ -69,7 +71,7 @@ final as (
         conversions.local_date as date,
         conversions.goal_id::text as goal_id,
         goal.name as goal_name,
-        {{ dimension_name('conversions.dimension') }} as dimension_name,
+        conversions.dimension as dimension_name,
         conversions.value_kind as dimension_kind,
         {{ dimension_value('conversions.value_kind', 'conversions.value') }} as dimension,
         conversions.sessions,

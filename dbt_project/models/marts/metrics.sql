@@ -20,7 +20,7 @@ measured as (
             select
                 app_id,
                 '{{ metric_type }}' as metric_type,
-                {{ dimension_name() }} as dimension_name,
+                dimension as dimension_name,
                 value_kind as dimension_kind,
                 {{ dimension_value() }} as dimension,
                 local_date as date,
@@ -35,7 +35,7 @@ measured as (
         select
             app_id,
             value || '_count' as metric_type,
-            'all' as dimension_name,
+            'total' as dimension_name,
             'total' as dimension_kind,
             'all' as dimension,
             local_date as date,
@@ -88,7 +88,7 @@ earned as (
         select
             app_id,
             'revenue' as metric_type,
-            {{ dimension_name() }} as dimension_name,
+            dimension as dimension_name,
             value_kind as dimension_kind,
             {{ dimension_value() }} as dimension,
             {{ grain }}_date as date,

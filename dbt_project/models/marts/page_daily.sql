@@ -2,7 +2,7 @@ with
 
 days as (select * from {{ ref('stg_daily_metric') }}),
 
-page_session as (select * from {{ ref('stg_page_session') }}),
+session_metric as (select * from {{ ref('stg_session_metric') }}),
 
 views as (
     select
@@ -23,15 +23,15 @@ entries as (
     select
         app_id,
         local_date,
-        page_url,
+        value as page_url,
         0::bigint as page_views,
         0::bigint as visitors,
-        sessions,
+        sessions_started as sessions,
         bounces,
         duration_seconds,
         computed_at
-    from page_session
-    where sessions > 0
+    from session_metric
+    where dimension = 'entry_page' and value_kind = 'value' and sessions_started > 0
 ),
 
 -- A union, not a full join: PostgreSQL pushes an app and a range of dates through it down to the index. A session

@@ -6,7 +6,7 @@ final as (
     select
         app_id,
         local_date as date,
-        {{ dimension_name() }} as dimension_name,
+        dimension as dimension_name,
         value_kind as dimension_kind,
         {{ dimension_value() }} as dimension,
         currency,
