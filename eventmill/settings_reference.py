@@ -22,7 +22,10 @@ _ENV_INTRODUCTION = """\
 
 # The password that `docker compose` gives to PostgreSQL; required there, unused elsewhere. It becomes part of an
 # address: take letters and digits only, such as `openssl rand -hex 24` prints.
-# POSTGRES_PASSWORD="""
+# POSTGRES_PASSWORD=
+
+# The password with which `docker compose` lets `admin` sign in to Grafana, and Grafana to PostgreSQL; required there.
+# GRAFANA_PASSWORD="""
 
 
 def page() -> str:

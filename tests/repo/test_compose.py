@@ -28,7 +28,9 @@ SERVICES = {
     "dagster-daemon": "dagster-daemon",
 }
 # Variables that are no settings of ours.
-FOREIGN = {"POSTGRES_PASSWORD"}
+FOREIGN = {"POSTGRES_PASSWORD", "GRAFANA_PASSWORD"}
+# Runs once: makes the role that Grafana signs in to PostgreSQL as.
+ROLE_OF_GRAFANA = "grafana-role"
 FOR_DAGSTER = {"DAGSTER_HOME", "EVENTMILL_DAGSTER_GRPC_HOST", "EVENTMILL_DAGSTER_DATABASE_URL"}
 SHARED_PASSWORD = {"POSTGRES_PASSWORD": "letters"}
 REFERENCE = re.compile(r"\$\{(\w+)(?:(:[-?])([^}]*))?}")
@@ -63,7 +65,7 @@ def ours(services: dict[str, Any]) -> dict[str, Any]:
 def test_there_is_a_service_for_each_process_and_server(services: dict[str, Any]) -> None:
     names = {process.name for process in processes(settings_of(services["gateway"]))}
     assert names == set(SERVICES)
-    assert set(services) == {*SERVICES.values(), "nats", "postgres"}
+    assert set(services) == {*SERVICES.values(), "nats", "postgres", "grafana", ROLE_OF_GRAFANA}
 
 
 def test_each_service_runs_the_command_of_its_process(services: dict[str, Any]) -> None:
@@ -82,7 +84,7 @@ def test_every_variable_is_a_setting_and_defaults_agree(services: dict[str, Any]
         field = Settings.model_fields[name.removeprefix("EVENTMILL_").lower()]
         assert (operator, default) == (":-", str(field.default)), name
     for name, service in ours(services).items():
-        known = {f"EVENTMILL_{field.upper()}" for field in Settings.model_fields} | FOR_DAGSTER
+        known = {f"EVENTMILL_{field.upper()}" for field in Settings.model_fields} | FOR_DAGSTER | FOREIGN
         assert set(service["environment"]) <= known, name
 
 
@@ -90,7 +92,7 @@ def test_all_our_services_read_the_same_settings(services: dict[str, Any]) -> No
     shared = services["gateway"]["environment"]
     for service in ours(services).values():
         assert shared.items() <= service["environment"].items()
-        assert set(service["environment"]) - set(shared) <= FOR_DAGSTER
+        assert set(service["environment"]) - set(shared) <= FOR_DAGSTER | FOREIGN
 
 
 def test_fixed_ports_are_the_default_ones(services: dict[str, Any]) -> None:
@@ -111,6 +113,7 @@ def test_everything_is_published_on_this_machine_only_by_default(services: dict[
         "gateway": ["127.0.0.1:8090:8090"],
         "dagster-webserver": ["127.0.0.1:3000:3000"],
         "query-service": ["127.0.0.1:8080:8080"],
+        "grafana": ["127.0.0.1:3001:3000"],
     }
 
 
@@ -134,11 +137,12 @@ def test_dagster_finds_its_home_its_storage_and_its_code(services: dict[str, Any
 
 
 def test_every_process_that_stays_has_a_health_check_and_waits_for_what_it_needs(services: dict[str, Any]) -> None:
-    assert [name for name, one in services.items() if "healthcheck" not in one] == ["migrate"]
+    assert [name for name, one in services.items() if "healthcheck" not in one] == ["migrate", ROLE_OF_GRAFANA]
     needs = {name: one.get("depends_on", {}) for name, one in services.items()}
     healthy, done = {"condition": "service_healthy"}, {"condition": "service_completed_successfully"}
     assert needs["migrate"] == {"nats": healthy, "postgres": healthy}
-    for name in ("gateway", "writer", "query-service", "code-location"):
+    assert needs["grafana"] == {ROLE_OF_GRAFANA: done}
+    for name in ("gateway", "writer", "query-service", "code-location", ROLE_OF_GRAFANA):
         assert needs[name] == {"migrate": done}
     for name in ("dagster-webserver", "dagster-daemon"):
         assert needs[name] == {"code-location": healthy}
@@ -155,9 +159,11 @@ def test_health_checks_ask_where_the_processes_answer(services: dict[str, Any]) 
 def test_no_secret_lies_in_the_file_and_a_missing_one_is_an_error() -> None:
     text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     required = re.escape("${POSTGRES_PASSWORD:?put a password into .env}")
-    secrets = re.findall(r"(?:PASSWORD: |//eventmill:)(.*)", text)
+    secrets = re.findall(r"(?:POSTGRES_PASSWORD: |//eventmill:)(.*)", text)
     assert len(secrets) == 3
     assert all(re.match(required, secret) for secret in secrets)
+    secrets = re.findall(r"(?:GRAFANA|ADMIN)_PASSWORD: (.*)", text)
+    assert secrets == ["${GRAFANA_PASSWORD:?put a password for Grafana into .env}"] * 3
 
 
 def test_volumes_are_declared_and_the_lake_is_shared(compose: dict[str, Any], services: dict[str, Any]) -> None:
@@ -214,7 +220,7 @@ def test_compose_itself_accepts_the_file(tmp_path: Path) -> None:
     if docker is None or subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode:
         pytest.skip("docker compose is not installed")
     environment_file = tmp_path / "env"
-    environment_file.write_text("POSTGRES_PASSWORD=letters\n", encoding="utf-8")
+    environment_file.write_text("POSTGRES_PASSWORD=letters\nGRAFANA_PASSWORD=letters\n", encoding="utf-8")
     command = [docker, "compose", "--env-file", str(environment_file), "config", "--quiet"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
