@@ -1,7 +1,7 @@
 """Reads from Dagster how its checks and freshness policies stand."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from dagster._core.definitions.freshness import FreshnessState
@@ -14,20 +14,26 @@ from analytics_pipeline.defs.watch.checks import FINDINGS
 from analytics_pipeline.stores.check_results import CheckResult
 
 FRESHNESS = "freshness"
+# A check that has not come to an end by now never will.
+LONGEST_RUN = timedelta(hours=1)
 _EVALUATED = (AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED)
 
 
 def latest_results(
-    instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey], assets: Sequence[dg.AssetKey]
+    instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey], assets: Sequence[dg.AssetKey], now: datetime
 ) -> list[CheckResult]:
     """The latest finished evaluation of each check, and the state of each asset's freshness policy."""
     records = instance.event_log_storage.get_latest_asset_check_execution_by_key(checks)
-    found = [result for record in records.values() if (result := _result(instance, record)) is not None]
+    found = [result for record in records.values() if (result := _result(instance, record, now)) is not None]
     return [*found, *_freshness(instance, assets)]
 
 
-def _result(instance: dg.DagsterInstance, record: AssetCheckExecutionRecord) -> CheckResult | None:
+def _result(instance: dg.DagsterInstance, record: AssetCheckExecutionRecord, now: datetime) -> CheckResult | None:
     if record.status is AssetCheckExecutionRecordStatus.PLANNED:
+        planned_at = datetime.fromtimestamp(record.create_timestamp, UTC)
+        if now - planned_at > LONGEST_RUN:
+            # It ended with an error of its own, and says nothing of the numbers.
+            return CheckResult(record.key.asset_key.to_user_string(), record.key.name, False, "WARN", None, planned_at)
         record = _before(instance, record)
     if record is None or record.status not in _EVALUATED or record.evaluation is None:
         return None

@@ -33,7 +33,7 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
     def watch(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         now = datetime.now(UTC)
         with closing(warehouse.connect(settings)) as connection:
-            look(connection, now, _results_of(context))
+            look(connection, now, _results_of(context, now))
             found = checks.unusual_volume(connection, now)
         told_at, _, before = (context.cursor or "").partition(" ")
         told = f"{sorted(found)}"
@@ -82,6 +82,7 @@ def look(connection: psycopg.Connection, now: datetime, results: Callable[[], li
         raise ExceptionGroup("Not everything could be looked at.", errors)
 
 
-def _results_of(context: dg.SensorEvaluationContext) -> Callable[[], list[check_results.CheckResult]]:
+def _results_of(context: dg.SensorEvaluationContext, now: datetime) -> Callable[[], list[check_results.CheckResult]]:
     graph = context.repository_def.asset_graph
-    return lambda: latest_results(context.instance, sorted(graph.asset_check_keys), sorted(graph.get_all_asset_keys()))
+    checked, assets = sorted(graph.asset_check_keys), sorted(graph.get_all_asset_keys())
+    return lambda: latest_results(context.instance, checked, assets, now)

@@ -203,7 +203,7 @@ def test_a_failing_check_is_kept_for_health_and_told_to_the_app_it_is_about(conn
         instance.report_runless_asset_event(
             dg.AssetCheckEvaluation(asset_key=asset, check_name="plausible", **checks.result_of(found))
         )
-        check_results.keep(connection, latest_results(instance, [key], [asset]), {}, NOW)
+        check_results.keep(connection, latest_results(instance, [key], [asset], NOW), {}, NOW)
 
     with dg.DagsterInstance.ephemeral() as instance:
         for _ in range(2):
@@ -217,3 +217,24 @@ def test_a_failing_check_is_kept_for_health_and_told_to_the_app_it_is_about(conn
         " order by delivery.created_at, 2"
     ).fetchall()
     assert told == [("https://example.com/x", "opened"), ("https://example.com/x", "resolved")]
+
+
+def test_a_check_that_ends_with_an_error_is_a_warning_and_what_it_said_before_holds_while_it_runs() -> None:
+    asset = dg.AssetKey(["rollups", "x"])
+    outcomes = [True, False]
+
+    @dg.asset_check(asset=asset, name="plausible")
+    def check() -> dg.AssetCheckResult:
+        if not outcomes.pop(0):
+            raise RuntimeError("away")
+        return dg.AssetCheckResult(passed=True)
+
+    job = dg.define_asset_job("checks", dg.AssetSelection.checks(check))
+    definitions = dg.Definitions(assets=[dg.AssetSpec(asset)], asset_checks=[check], jobs=[job])
+    with dg.DagsterInstance.ephemeral() as instance:
+        for _ in range(2):
+            definitions.resolve_job_def("checks").execute_in_process(instance=instance, raise_on_error=False)
+        now = datetime.now(UTC)
+        for later, expected in [(timedelta(), (True, "ERROR")), (timedelta(hours=2), (False, "WARN"))]:
+            (result,) = latest_results(instance, list(check.check_keys), [asset], now + later)
+            assert (result.has_passed, result.severity) == expected
