@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -21,10 +21,12 @@ from analytics_pipeline.stores import periods as period_store
 from analytics_pipeline.stores.day_tables import Day
 from analytics_pipeline.stores.rollups import RollupTable
 from eventmill import warehouse
-from eventmill.lake import DAY_TABLES, LakeTable, Snapshot, TableDefinition, lake_directory
+from eventmill.lake import ACTOR_DAYS, DAY_TABLES, LakeTable, Snapshot, TableDefinition, lake_directory
 
 # In rollups.periods.
 TABLE_NAME = "sessions"
+# Dates that the same instant can have in two zones are so many days apart.
+_ZONES_APART = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ def refresh_days(refresher: Refresher, days: Sequence[Period]) -> Refreshed:
         due = [day for day in days if known.may_compute(day) and (versions.get(key_of(day)) or 0) <= snapshot.version]
         if not due:
             return Refreshed(snapshot.version)
+        due += _left_behind(connection, LakeTable(lake_directory(settings), ACTOR_DAYS), due, known)
         now = refresher.clock()
         engine.compute(duck, snapshot, due, known.zones)
         held = calendars(connection, hold=True)
@@ -75,6 +78,24 @@ def refresh_days(refresher: Refresher, days: Sequence[Period]) -> Refreshed:
         for definition in DAY_TABLES:
             _replace(duck, LakeTable(lake_directory(settings), definition), due, snapshot)
         return _write(connection, refresher, duck, due, snapshot, now)
+
+
+def _left_behind(
+    connection: psycopg.Connection, table: LakeTable, days: Sequence[Period], known: Calendars
+) -> list[Period]:
+    """Days beside `days` that the lake has rows of and nobody asks for: what an app's former time zone left there."""
+    files = table.snapshot().files
+    if files.num_rows == 0:
+        return []
+    kept = set(zip(files["partition.app_id"].to_pylist(), files["partition.local_date"].to_pylist(), strict=True))
+    beside = {
+        calendar.day(day.app_id, known.zones[day.app_id], day.local_date + timedelta(days=offset))
+        for day in days
+        for offset in range(-_ZONES_APART, _ZONES_APART + 1)
+    }
+    suspects = sorted(day for day in beside - set(days) if (day.app_id, day.local_date) in kept)
+    asked_for = period_store.computed_versions(connection, TABLE_NAME, suspects)
+    return [day for day in suspects if key_of(day) not in asked_for and known.may_compute(day)]
 
 
 def _replace(duck: duckdb.DuckDBPyConnection, table: LakeTable, days: Sequence[Period], snapshot: Snapshot) -> None:

@@ -2,6 +2,7 @@
 
 import random
 from collections import defaultdict
+from contextlib import closing
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,8 +13,11 @@ import pytest
 
 from analytics_pipeline.refresh import Refresher
 from analytics_pipeline.refresh_days import refresh_days
+from eventmill import warehouse
 from eventmill.analysis.day_tables import use_day_table
+from eventmill.control import apps
 from eventmill.lake import ACTOR_DAYS, ACTOR_FIRST, SESSION_DAYS, SESSIONS, LakeTable, TableDefinition, lake_directory
+from eventmill.settings import Settings
 from tests import oracle, session_oracle
 from tests.lake_of import NOW, ZONES, Clock, HandMadeLake, event, some_events
 
@@ -185,15 +189,16 @@ def test_a_late_event_joins_two_sessions(
     assert [(row["local_date"], row["events"]) for row in lake_rows(refresher, SESSIONS)] == [(date(2026, 5, 11), 3)]
 
 
-def test_a_day_that_lost_its_events_has_no_rows(
-    lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection
+def test_a_new_time_zone_leaves_no_rows_of_the_dates_of_the_old_one(
+    settings: Settings, lake: HandMadeLake, refresher: Refresher
 ) -> None:
     lake.append([event("a", NOW, user_id="u")])
-    days = refresher.days(NOW, NOW)
-    refresh_days(refresher, days)
-    connection.execute("update control.app set time_zone = 'Pacific/Kiritimati' where app_id = 'shop'")
     refresh_days(refresher, refresher.days(NOW, NOW))
-    assert lake_rows(refresher, SESSIONS) == []
+    with closing(warehouse.connect(settings)) as connection:
+        apps.update_app(connection, "shop", time_zone="Pacific/Kiritimati")
+        connection.commit()
+    refresh_days(refresher, refresher.days(NOW + timedelta(days=1), NOW + timedelta(days=1)))
+    assert [row["local_date"] for row in lake_rows(refresher, SESSIONS)] == [date(2026, 5, 13)]
 
 
 def test_revenue_goes_to_what_the_session_entered_with(
