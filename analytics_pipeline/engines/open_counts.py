@@ -52,6 +52,7 @@ def add_whole(connection: duckdb.DuckDBPyConnection) -> None:
     duckdb_sql.run(connection, "open_names", "cut_counts")
     use_keys(connection, "fresh_key", "fresh_loose")
     duckdb_sql.run(connection, "runs", "cut_totals", "open_add")
+    connection.execute("insert into added_period select period_id from wanted")
     _add_arrivals(connection)
 
 
@@ -77,9 +78,7 @@ def rows(connection: duckdb.DuckDBPyConnection, whole: list[int]) -> tuple[pa.Ta
         " where list_contains($1, period_id) or period_id in (select period_id from changed)",
         [whole],
     )
-    duckdb_sql.run(connection, "ranked", "open_values")
-    use_keys(connection, "kept_key", "(from kept_loose semi join other_cut using (period_id))")
-    duckdb_sql.run(connection, "runs", "others")
+    duckdb_sql.run(connection, "ranked", "open_values", "open_others", "other_totals")
     connection.execute(
         "create or replace temp table whole_period as select unnest($1::bigint[]) as period_id union from moved_period",
         [whole],

@@ -20,7 +20,16 @@ from analytics_pipeline.lib.calendar import Period
 from eventmill.analysis import relations
 from eventmill.lake import Snapshot
 
-_OF_PERIODS = ("kept_key", "kept_loose", "kept_value", "cut", "open_arrival", "open_period")
+_OF_PERIODS = (
+    "kept_key",
+    "kept_loose",
+    "kept_value",
+    "kept_other",
+    "kept_other_unique",
+    "cut",
+    "open_arrival",
+    "open_period",
+)
 _OF_HOMES = ("seen", "covered_home", "left_out")
 _TABLES = (*_OF_PERIODS, *_OF_HOMES, "progress", "combo", "cut_name", "pair", "mapping")
 PeriodKey = tuple[str, str, datetime]
@@ -72,6 +81,7 @@ class OpenState:
         """
         self._db.execute("create or replace temp table changed (period_id bigint, cut_id ubigint)")
         self._db.execute("create or replace temp table changed_arrival (period_id bigint)")
+        self._db.execute("create or replace temp table added_period (period_id bigint)")
         pairs = identities.update(self._db, snapshot)
         since = self._valid_progress(snapshot, pairs)
         known = self._known_periods()

@@ -144,3 +144,195 @@ create or replace temp macro runs_in(runs, cuts) as table
         count(*) filter (where is_of_humans) as human_sessions
     from all_runs
     group by all;
+
+-- By how much the distinct actors of every cut change, from keys as in `visitors_in` with `in_before` and `in_after`.
+create or replace temp macro visitor_changes_in(keys, cuts) as table
+    with occurrences as (
+        select
+            keys.period_id,
+            cuts.cut_id,
+            keys.actor,
+            keys.is_user,
+            keys.is_human,
+            keys.in_before,
+            keys.in_after
+        from query_table(keys) as keys
+        inner join query_table(cuts) as cuts using (combo)
+    ),
+
+moving as (
+        from occurrences select distinct
+            period_id,
+            cut_id,
+            actor
+        where in_before <> in_after
+    ),
+
+    actors as (
+        select
+            period_id,
+            cut_id,
+            actor,
+            bool_or(is_user) as is_user,
+            bool_or(in_after)::int - bool_or(in_before)::int as change,
+            bool_or(in_after and is_human)::int - bool_or(in_before and is_human)::int as human_change
+        from occurrences
+        semi join moving using (period_id, cut_id, actor)
+        group by all
+    )
+
+    select
+        period_id,
+        cut_id,
+        sum(change) filter (where is_user) as users,
+        sum(human_change) filter (where is_user) as human_users,
+        sum(change) as visitors,
+        sum(human_change) as human_visitors
+    from actors
+    group by all;
+
+-- The same of the client's sessions.
+create or replace temp macro session_changes_in(keys, cuts) as table
+    with occurrences as (
+        select
+            keys.period_id,
+            cuts.cut_id,
+            keys.session,
+            keys.is_human,
+            keys.in_before
+        from query_table(keys) as keys
+        inner join query_table(cuts) as cuts using (combo)
+        where keys.session <> 0
+    ),
+
+moving as (
+        from occurrences select distinct
+            period_id,
+            cut_id,
+            session
+        where not in_before
+    ),
+
+    sessions as (
+        select
+            period_id,
+            cut_id,
+            session,
+            1 - bool_or(in_before)::int as change,
+            bool_or(is_human)::int - bool_or(in_before and is_human)::int as human_change
+        from occurrences
+        semi join moving using (period_id, cut_id, session)
+        group by all
+    )
+
+    select
+        period_id,
+        cut_id,
+        sum(change) as sessions,
+        sum(human_change) as human_sessions
+    from sessions
+    group by all;
+
+-- Uniques of the rows `other`, in one pass: keys (period_id, other_id, actor, is_user, session, in_all, in_humans) of
+-- values that are not told apart in the one traffic, the other or both.
+create or replace temp macro other_visitors_in(keys) as table
+    with
+    actors as (
+        select
+            period_id,
+            other_id,
+            actor,
+            bool_or(is_user) as is_user,
+            bool_or(in_all) as in_all,
+            bool_or(in_humans) as in_humans
+        from query_table(keys)
+        group by all
+    )
+
+    select
+        period_id,
+        other_id,
+        count(*) filter (where in_all and is_user) as users,
+        count(*) filter (where in_humans and is_user) as human_users,
+        count(*) filter (where in_all) as visitors,
+        count(*) filter (where in_humans) as human_visitors
+    from actors
+    group by all;
+
+create or replace temp macro other_sessions_in(keys) as table
+    with
+    sessions as (
+        select
+            period_id,
+            other_id,
+            session,
+            bool_or(in_all) as in_all,
+            bool_or(in_humans) as in_humans
+        from query_table(keys)
+        where session <> 0
+        group by all
+    )
+
+    select
+        period_id,
+        other_id,
+        count(*) filter (where in_all) as sessions,
+        count(*) filter (where in_humans) as human_sessions
+    from sessions
+    group by all;
+
+-- The same of runs (period_id, other_id, actor, run_no, own_run_no, in_all, in_humans).
+create or replace temp macro other_runs_in(runs) as table
+    with
+    united as (
+        select distinct
+            period_id,
+            other_id,
+            actor,
+            run_no,
+            false as is_of_humans
+        from query_table(runs)
+        where in_all
+        union all
+        select distinct
+            period_id,
+            other_id,
+            actor,
+            own_run_no,
+            true as is_of_humans
+        from query_table(runs)
+        where in_humans
+    )
+
+    select
+        period_id,
+        other_id,
+        count(*) filter (where not is_of_humans) as sessions,
+        count(*) filter (where is_of_humans) as human_sessions
+    from united
+    group by all;
+
+-- Keys, and runs, of values that `combos` (period_id, combo, other_id, is_other, is_other_of_humans) does not tell apart.
+create or replace temp macro other_keys(keys, combos) as table
+    select
+        keys.period_id,
+        combos.other_id,
+        keys.actor,
+        keys.is_user,
+        keys.session,
+        combos.is_other as in_all,
+        combos.is_other_of_humans and keys.is_human as in_humans
+    from query_table(keys) as keys
+    inner join query_table(combos) as combos using (period_id, combo);
+
+create or replace temp macro other_runs(runs, combos) as table
+    select
+        runs.period_id,
+        combos.other_id,
+        runs.actor,
+        runs.run_no,
+        runs.own_run_no,
+        combos.is_other as in_all,
+        combos.is_other_of_humans and runs.is_human as in_humans
+    from query_table(runs) as runs
+    inner join query_table(combos) as combos using (period_id, combo);

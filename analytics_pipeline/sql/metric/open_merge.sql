@@ -116,26 +116,57 @@ create or replace temp table run_before as from runs_of('loose_before');
 
 create or replace temp table run_after as from runs_of('loose_after');
 
+create or replace temp view key_moves as
+select
+    touched_key.* replace (
+        coalesce(touched_actor.user_after, touched_key.actor) as actor,
+        touched_key.is_user or touched_actor.user_after is not null as is_user
+    ),
+    touched_actor.user_before is not distinct from touched_actor.user_after as in_before,
+    true as in_after
+from touched_key
+inner join touched_actor using (actor)
+union all by name
+select
+    touched_key.* replace (
+        coalesce(touched_actor.user_before, touched_key.actor) as actor,
+        touched_key.is_user or touched_actor.user_before is not null as is_user
+    ),
+    true as in_before,
+    false as in_after
+from touched_key
+inner join touched_actor using (actor)
+where touched_actor.user_before is distinct from touched_actor.user_after
+union all by name
+select
+    new_key.* replace (
+        coalesce(touched_actor.user_after, new_key.actor) as actor,
+        new_key.is_user or touched_actor.user_after is not null as is_user
+    ),
+    false as in_before,
+    true as in_after
+from new_key
+inner join touched_actor using (actor);
+
+create or replace temp view session_moves as
+select
+    *,
+    true as in_before
+from session_before
+union all
+select
+    *,
+    false as in_before
+from new_key;
+
 create or replace temp table change as
 with
 parts as (
     from cut_counts
     union all by name
-    from visitors_in('key_after', 'combo')
+    from visitor_changes_in('key_moves', 'combo')
     union all by name
-    select
-        period_id,
-        cut_id,
-        -columns(* exclude (period_id, cut_id))
-    from visitors_in('key_before', 'combo')
-    union all by name
-    from sessions_in('session_after', 'combo')
-    union all by name
-    select
-        period_id,
-        cut_id,
-        -columns(* exclude (period_id, cut_id))
-    from sessions_in('session_before', 'combo')
+    from session_changes_in('session_moves', 'combo')
     union all by name
     from runs_in('run_after', 'combo')
     union all by name
@@ -201,3 +232,11 @@ select
     period_id,
     cut_id
 from change;
+
+-- Where persons only change places, no cut may change, and yet the rest of a dimension may.
+insert into changed
+select distinct
+    touched_key.period_id,
+    null::ubigint as cut_id
+from touched_key
+semi join changed_mapping using (actor);

@@ -59,6 +59,26 @@ create table if not exists mapping (actor ubigint, user_actor ubigint);
 -- Values handed out of the dimensions that have more than are kept: one that is none of them any more has to go.
 create table if not exists kept_value (period_id bigint, dimension varchar, cut_id ubigint, is_of_humans boolean);
 
+-- Values that are not told apart, and the uniques of the rows `other` that they make up.
+create table if not exists kept_other (
+    period_id bigint,
+    dimension varchar,
+    cut_id ubigint,
+    other_id ubigint,
+    is_other boolean,
+    is_other_of_humans boolean
+);
+create table if not exists kept_other_unique (
+    period_id bigint,
+    other_id ubigint,
+    users bigint,
+    human_users bigint,
+    visitors bigint,
+    human_visitors bigint,
+    sessions bigint,
+    human_sessions bigint
+);
+
 -- Ids of events already counted or passed over, for the home hours in `covered_home`.
 create table if not exists seen (home timestamp, event_hash ubigint);
 create table if not exists covered_home (home timestamp);

@@ -36,8 +36,9 @@ select distinct
 from ranked
 where not is_kept or (human_events > 0 and not is_kept_of_humans);
 
-create or replace temp view other_cut_id as
-select distinct
-    other_id as combo,
-    other_id as cut_id
-from other_cut;
+create or replace temp table other_combo as
+select
+    other_cut.*,
+    combo.combo
+from other_cut
+inner join combo using (cut_id);
