@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 # Files of a quiet hour whose rows lie in one order across all of them; they hold no shifted events.
 CLUSTERED_PREFIX = "clustered"
+_ORDER = ("app_id", "event_time", "received_at", "stream_seq")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +144,7 @@ def merge(
     """
     definition = table.definition
     rows = read_rows(table, files, definition.file_columns)
-    order = "event_time" if "event_time" in rows.column_names else "received_at"
-    ordered = rows.sort_by([("app_id", "ascending"), (order, "ascending"), ("stream_seq", "ascending")])
+    ordered = rows.sort_by([(name, "ascending") for name in _ORDER if name in rows.column_names])
     merged = write_data_file(
         table.directory, ordered, files[0].partition_values, definition.statistics, files[0].prefix
     )

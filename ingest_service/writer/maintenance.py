@@ -25,7 +25,7 @@ from ingest_service.writer.compaction import MergeLimits
 from ingest_service.writer.log_readers import delete_read_entries
 from ingest_service.writer.stream_purge import purge_stream
 
-_COMPACTED = (EVENTS, QUARANTINE)
+_COMPACTED = (EVENTS, QUARANTINE, IDENTITY_MAP)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pyarrow as pa
@@ -15,7 +16,10 @@ from click.testing import CliRunner
 
 from analytics_pipeline import commits
 from analytics_pipeline.engines.connection import connect
+from analytics_pipeline.lib.calendar import meeting
 from analytics_pipeline.refresh import Refresher
+from analytics_pipeline.refresh_days import refresh_days
+from analytics_pipeline.refresh_long import refresh_long
 from eventmill.archive import parts, restoring, retention
 from eventmill.archive.removal import PartRemoval
 from eventmill.archive.restoring import restore
@@ -213,31 +217,40 @@ def test_a_backfill_of_everything_after_retention_changes_no_cell(
 ) -> None:
     clock = Clock()
     refresher = Refresher(settings, partial(connect, settings), partial(connect, settings), clock)
-    lake.append(some_events(random.Random(7), 400, OLD, OLD + timedelta(hours=9)))
+    lake.append(some_events(random.Random(7), 200, OLD, OLD + timedelta(hours=4)))
     lake.append(
-        some_events(random.Random(8), 200, NOW - timedelta(days=4), NOW - timedelta(days=4) + timedelta(hours=5))
+        some_events(random.Random(8), 60, NOW - timedelta(days=4), NOW - timedelta(days=4) + timedelta(hours=2))
     )
     commits.notice(settings, connection, 0, NOW)
 
     def backfill() -> None:
         for start, end in ((OLD, OLD + timedelta(hours=24)), (NOW - timedelta(days=4), NOW - timedelta(days=2))):
-            refresher.refresh([*refresher.hours(start, end), *refresher.days(start, end)])
+            days = refresher.days(start, end)
+            refresher.refresh([*refresher.hours(start, end), *days])
+            refresh_days(refresher, days)
+            for grain in ("week", "month"):
+                periods = [
+                    one for app in ("shop", "peak", "east") for one in meeting(grain, app, ZoneInfo("UTC"), start, end)
+                ]
+                refresh_long(refresher, periods)
 
-    def cells() -> list[list[tuple[Any, ...]]]:
-        columns = {
-            "metric": "app_id, grain, period_start, traffic, dimension, value_kind, value, events, visitors, sessions",
-            "counted_arrival": "app_id, period_start, received_hour, events",
-            "later_duplicate": "app_id, home_hour, received_hour, events",
-        }
-        return [
-            sorted(connection.execute(f"select {names} from rollups.{table}").fetchall())
-            for table, names in columns.items()
-        ]
+    def cells() -> dict[str, list[str]]:
+        tables = ("metric", "session_metric", "revenue", "counted_arrival", "later_duplicate")
+        found = {}
+        for table in tables:
+            rows = connection.execute(f"select to_jsonb(t) - 'computed_at' - 'lake_version' from rollups.{table} t")
+            found[table] = sorted(json.dumps(row, sort_keys=True) for row in rows.fetchall())
+        return found
 
     backfill()
     connection.execute("update rollups.periods set dirty_since = null")
     before = cells()
-    assert retain(settings, NOW).rows > 100
+    assert {table for table, rows in before.items() if rows} >= {"metric", "session_metric", "counted_arrival"}
+    assert retain(settings, NOW).rows > 50
+    backfill()
+    assert cells() == before
+    for app_id in ("shop", "peak"):
+        restore(settings, app_id, OLD.date(), NOW.date(), now=NOW)
     backfill()
     assert cells() == before
 

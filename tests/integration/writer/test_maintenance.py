@@ -15,8 +15,9 @@ from click.testing import CliRunner
 from eventmill import delta_log, stream
 from eventmill.cli.maintenance import maintenance
 from eventmill.contracts.subjects import STREAM, subject_for
+from eventmill.data_files import write_data_file
 from eventmill.delta_log import Commit, Transaction
-from eventmill.lake import create_tables, lake_directory, transaction_id
+from eventmill.lake import IDENTITY_MAP, LakeTable, create_tables, lake_directory, transaction_id
 from eventmill.settings import Settings
 from ingest_service.writer import cleanup
 from ingest_service.writer.checkpoints import write_checkpoint
@@ -106,6 +107,19 @@ def test_entries_that_somebody_has_not_read_yet_stay(lake: HandMadeLake) -> None
     cleanup.delete_old_log(lake.table.directory, cleanup_now, needed_from=3)
     assert [delta_log.log_path(lake.table.directory, version).exists() for version in (2, 3, 6)] == [False, True, True]
     assert len(ids(lake)) == 6
+
+
+def test_the_map_of_identities_is_merged_too(lake: HandMadeLake, settings: Settings) -> None:
+    table = LakeTable(lake_directory(settings), IDENTITY_MAP)
+    for number in range(8):
+        pair = {"app_id": "shop", "anonymous_id": f"a{number}", "user_id": "u", "stream_seq": number}
+        rows = pa.Table.from_pylist([pair], schema=IDENTITY_MAP.file_columns)
+        file = write_data_file(table.directory, rows, {}, IDENTITY_MAP.statistics)
+        table.append(Commit(adds=[file], transaction=Transaction("identity", number)), table.version())
+    assert compact(table, LIMITS, datetime.now(UTC)) == 8
+    (path,) = table.snapshot().locate(table.snapshot().files["path"].to_pylist())
+    assert pq.read_table(path)["anonymous_id"].to_pylist() == [f"a{number}" for number in range(8)]
+    assert table.transaction_version("identity") == 7
 
 
 async def publish(settings: Settings, count: int) -> datetime:
