@@ -42,28 +42,35 @@ def _instant(microseconds: int) -> datetime:
 
 def use_starts(connection: duckdb.DuckDBPyConnection, definition: CohortDefinition, app_id: str) -> None:
     """Qualifying events, a row per actor and local day."""
-    _by_day(connection, "cohort_starts", to_sql(definition.filter), definition, app_id)
+    _by_day(connection, "cohort_starts", "actor", to_sql(definition.filter), definition, app_id)
 
 
 def use_returns(connection: duckdb.DuckDBPyConnection, definition: CohortDefinition, app_id: str) -> str:
-    """Days on which members were there, a row per actor and local day; returns the relation's name."""
+    """Days on which members were there, a row per member and local day; returns the relation's name."""
     if definition.returns_by_start_event:
-        return "cohort_starts"
+        return "cohort_member_starts"
     condition: Sql = ("true", []) if definition.return_event is None else to_sql(definition.return_event)
-    _by_day(connection, "cohort_returns", condition, definition, app_id)
-    return "cohort_returns"
+    _by_day(connection, "cohort_member_returns", "member", condition, definition, app_id)
+    return "cohort_member_returns"
 
 
 def _by_day(
-    connection: duckdb.DuckDBPyConnection, table: str, condition: Sql, definition: CohortDefinition, app_id: str
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    key: str,
+    condition: Sql,
+    definition: CohortDefinition,
+    app_id: str,
 ) -> None:
+    """Events by `key`, an actor or the number of a member, and local day."""
+    of_members = " inner join cohort_members using (actor)" if key == "member" else ""
     connection.execute(
-        f"create or replace temp table {table} as"
-        " select actor, local_date, day_no, week_no, month_no, count(*) as events,"
-        "  min(event_time) as first_at, max(event_time) as last_at"
-        " from (select actor, event_time from actor_events"
-        f"  where app_id = ? and (? or not is_bot) and {condition[0]}) as events"
-        " asof join local_days on events.event_time >= local_days.starts_at group by all",
+        f"create or replace temp table {table} as select days.*, local_date, week_no, month_no from"
+        f" (select {key}, day_no, count(*) as events, min(event_time) as first_at, max(event_time) as last_at"
+        f"  from (select {key}, event_time from actor_events{of_members}"
+        f"   where app_id = ? and (? or not is_bot) and {condition[0]}) as events"
+        "  asof join local_days on events.event_time >= local_days.starts_at group by all) as days"
+        " inner join local_days using (day_no)",
         [app_id, definition.include_bots, *condition[1]],
     )
 
@@ -92,9 +99,16 @@ def use_members(connection: duckdb.DuckDBPyConnection, definition: CohortDefinit
         f" union select actor from cohort_firsts where {IN_RANGE} and ? = 1)",
         [_DAILY, *range_of(definition), definition.at_least, *range_of(definition), definition.at_least],
     )
+    # Numbers are quicker to join by than ids.
     connection.execute(
-        "create or replace temp table cohort_members as select actor from cohort_enough where not is_daily"
+        "create or replace temp table cohort_members as select actor, row_number() over () as member"
+        " from cohort_enough where not is_daily"
     )
+    for days in ("starts", "firsts"):
+        connection.execute(
+            f"create or replace temp table cohort_member_{days} as select * exclude (actor)"
+            f" from cohort_{days} inner join cohort_members using (actor)"
+        )
     [(daily_visitors,)] = connection.execute("select count(*) from cohort_enough where is_daily").fetchall()
     return int(daily_visitors)
 

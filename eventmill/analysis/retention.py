@@ -87,12 +87,11 @@ def compute(
     returns = use_returns(connection, definition, app_id)
     [(user_count,)] = connection.execute("select count(*) from cohort_members").fetchall()
     today = calendar.local_date(complete_through)
-    cells = [
-        cell
-        for interval in INTERVALS
-        for recurrence in RECURRENCES
-        for cell in _cells(connection, definition, calendar, interval, recurrence, returns, today)
-    ]
+    cells: list[Cell] = []
+    for interval in INTERVALS:
+        _activity(connection, interval, returns)
+        for recurrence in RECURRENCES:
+            cells += _cells(connection, definition, calendar, interval, recurrence, today)
     return CohortResult(int(user_count), daily_visitors, cells)
 
 
@@ -102,7 +101,6 @@ def _cells(
     calendar: Calendar,
     interval: Interval,
     recurrence: Recurrence,
-    returns: str,
     today: date,
 ) -> Iterator[Cell]:
     """All cells of one table, zeros included, of the newest periods that have people."""
@@ -111,7 +109,7 @@ def _cells(
     last = calendar.number(interval, newest)
     _entries(connection, definition, interval, recurrence, (last - MAX_PERIODS[interval] + 1, last))
     sizes = connection.execute("select cohort_no, count(*) from cohort_entries group by all order by all").fetchall()
-    on, after = _returned(connection, definition, interval, returns)
+    on, after = _returned(connection, definition)
     for cohort_no, size in sizes:
         for offset in range(min(current - cohort_no + 1, MAX_PERIODS[interval])):
             is_incomplete = cohort_no + offset == current
@@ -132,31 +130,35 @@ def _entries(
     periods: tuple[int, int],
 ) -> None:
     """`cohort_entries`: each member in each period that it belongs to, since when."""
-    source = "cohort_firsts" if recurrence == "first_time" else "cohort_starts"
+    source = "cohort_member_firsts" if recurrence == "first_time" else "cohort_member_starts"
     connection.execute(
-        f"create or replace temp table cohort_entries as select actor, {interval}_no as cohort_no,"
-        f" min(first_at) as first_at from {source} where {IN_RANGE} and {interval}_no between ? and ?"
-        "  and actor in (select actor from cohort_members) group by all",
+        f"create or replace temp table cohort_entries as select member, {interval}_no as cohort_no,"
+        f" min(first_at) as first_at from {source} where {IN_RANGE} and {interval}_no between ? and ? group by all",
         [*range_of(definition), *periods],
     )
 
 
-def _returned(
-    connection: duckdb.DuckDBPyConnection, definition: CohortDefinition, interval: Interval, returns: str
-) -> tuple[Counts, Counts]:
-    """How many of a period's people were there so many periods later: in that period, and then or later."""
+def _activity(connection: duckdb.DuckDBPyConnection, interval: Interval, returns: str) -> None:
+    """`cohort_activity`: the periods in which each member was there; `cohort_last`: the last of them."""
     connection.execute(
-        f"create or replace temp table cohort_activity as select actor, {interval}_no as active_no,"
-        f" max(last_at) as last_at from {returns} where actor in (select actor from cohort_members) group by all"
+        f"create or replace temp table cohort_activity as select member, {interval}_no as active_no,"
+        f" max(last_at) as last_at from {returns} group by all"
     )
+    connection.execute(
+        "create or replace temp table cohort_last as select member, max(active_no) as active_no,"
+        " max(last_at) as last_at from cohort_activity group by member"
+    )
+
+
+def _returned(connection: duckdb.DuckDBPyConnection, definition: CohortDefinition) -> tuple[Counts, Counts]:
+    """How many of a period's people were there so many periods later: in that period, and then or later."""
     pairs = (
-        "select cohort_no, active_no - cohort_no as period_offset, count(*) from cohort_entries join {} using (actor)"
+        "select cohort_no, active_no - cohort_no as period_offset, count(*) from cohort_entries join {} using (member)"
         " where active_no > cohort_no or (active_no = cohort_no and (? or last_at > first_at)) group by all"
     )
-    latest = "(select actor, max(active_no) as active_no, max(last_at) as last_at from cohort_activity group by actor)"
     same = [definition.returns_by_start_event]
     on = connection.execute(pairs.format("cohort_activity"), same).fetchall()
-    last = connection.execute(pairs.format(latest), same).fetchall()
+    last = connection.execute(pairs.format("cohort_last"), same).fetchall()
     return {(cohort_no, offset): count for cohort_no, offset, count in on}, _or_later(last)
 
 
