@@ -168,3 +168,14 @@ def test_a_period_that_waits_too_long_is_late(connection: psycopg.Connection) ->
     assert lateness.late(connection, NOW) == {}
     (finding,) = lateness.late(connection, NOW + timedelta(seconds=1)).values()
     assert finding.title == "metric by hour is not fresh"
+
+
+def test_an_apps_alerts_webhooks_and_news_go_with_it(connection: psycopg.Connection) -> None:
+    hook = create_webhook(connection, "https://example.com/x", app_id="shop")
+    create_alert(connection, "shop", "many", **RULE, webhook_id=hook.webhook_id)
+    put(connection, LAST, 101)
+    complete_through(connection, NOW)
+    alerts.evaluate(connection, NOW)
+    connection.execute("delete from control.app where app_id = 'shop'")
+    for table in ("alert", "alert_state", "webhook", "incident", "delivery"):
+        assert connection.execute(f"select count(*) from control.{table}").fetchone() == (0,)
