@@ -25,7 +25,7 @@ def distinct_any(scope: Scope) -> Sql:
     sql = (
         f"with event as ({query}),"
         f" lists as (select actor, list_sort(list(t << {_STEP_BITS} | step)) as list from event group by actor),"
-        f" folded as (select actor, list, {_fold(scope)} as state from lists),"
+        f" folded as materialized (select actor, list, {_fold(scope)} as state from lists),"
         " found as (select actor, list, state.done as done, state.latest as latest, state.since as since from folded"
         f" where state.done > 0) select actor, done, latest, {_earliest(scope)}.times as times from found"
     )

@@ -21,14 +21,14 @@ def distinct_ordered(scope: Scope) -> Sql:
 
     An event is one number, its time and its step. The first event that completes the longest path also ends the
     earliest one, whose start is the first in its window: every start before the one that was found, and within the
-    window, can go on with the steps of that one.
+    window, can go on with the steps of that one. (`folded` is materialized: a condition on it would fold again.)
     """
     query, parameters = single_steps(scope)
     latest = " ".join(f"when {step} then state.s{step} >> {_STEP_BITS}" for step in _numbers(scope))
     sql = (
         f"with event as ({query}),"
         f" lists as (select actor, list_sort(list(t << {_STEP_BITS} | step)) as list from event group by actor),"
-        f" folded as (select actor, list, {_reached(scope)} as state from lists),"
+        f" folded as materialized (select actor, list, {_reached(scope)} as state from lists),"
         " found as (select actor, list, (state.reached & 31)::tinyint as done, state.reached as reached,"
         f" case state.reached & 31 {latest} end as latest from folded where state.reached is not null)"
         f" select actor, done, latest, {_earliest(scope)} as times from found"
@@ -92,7 +92,7 @@ def moved(scope: Scope, known: Set[Move], instant: str, shape: str) -> str:
     return (
         f"with lists as (select actor, list_sort(flatten(list(list_transform(moves, lambda m: t << {MOVE_BITS} | m))))"
         f" as list from {instant} join {shape} using (masks, excluded) group by actor),"
-        f" folded as (select actor, list, {_forward(scope, known)} as state from lists),"
+        f" folded as materialized (select actor, list, {_forward(scope, known)} as state from lists),"
         f" found as (select actor, list, case {_done(steps)} end as done, case {_latest(steps)} end as latest"
         " from folded)"
         f" select actor, done, latest, {_backward(scope, known)}.r0 as times from found where done > 0"
