@@ -16,7 +16,7 @@ from importlib.metadata import version
 from tests.benchmarks.ingest import report
 from tests.benchmarks.ingest.results import Outcome
 from tests.benchmarks.ingest.room import Room, VoidRunError
-from tests.benchmarks.transform import growth, hours, queries
+from tests.benchmarks.transform import funnel, growth, hours, queries
 from tests.benchmarks.transform.scale import FULL, QUICK, Scale
 
 Measure = Callable[[Room, Scale], list[Outcome]]
@@ -24,6 +24,7 @@ FIGURES: dict[str, Measure] = {
     "full": hours.measure_full,
     "open": hours.measure_open,
     "queries": queries.measure,
+    "funnel": funnel.measure,
     "history": growth.measure_history,
     "day": growth.measure_day,
 }
