@@ -1,5 +1,7 @@
 """The accounts as Dagster sees them."""
 
+from datetime import timedelta
+
 import dagster as dg
 
 from analytics_pipeline.defs.lake.assets import EVENTS
@@ -10,6 +12,7 @@ ACCOUNTS = dg.AssetSpec(
     group_name="rollups",
     kinds={"postgres"},
     description="What became of every event that arrived, per app and UTC hour; the sensor lake_commits adds to it.",
+    freshness_policy=dg.FreshnessPolicy.time_window(timedelta(hours=2), timedelta(hours=1)),
 )
 
 

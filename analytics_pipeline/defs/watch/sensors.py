@@ -35,14 +35,15 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
         with closing(warehouse.connect(settings)) as connection:
             look(connection, now, _results_of(context, now))
             found = checks.unusual_volume(connection, now)
+            filled = _filled(connection, now)
         told_at, _, before = (context.cursor or "").partition(" ")
         told = f"{sorted(found)}"
         if told == before and told_at and now - datetime.fromisoformat(told_at) < TOLD_EVERY:
             return dg.SkipReason("Nothing has changed.")
         evaluation = dg.AssetCheckEvaluation(HOURLY_ANOMALY.key, checks.VOLUME, **checks.volume_of(found))
-        filled = [dg.AssetMaterialization(spec.key) for spec in (HOURLY_ANOMALY, ACCOUNTS)]
         return dg.SensorResult(
-            cursor=f"{now.isoformat()} {told}", asset_events=[*filled, *([evaluation] if told != before else [])]
+            cursor=f"{now.isoformat()} {told}",
+            asset_events=[*map(dg.AssetMaterialization, filled), *([evaluation] if told != before else [])],
         )
 
     @dg.sensor(
@@ -80,6 +81,12 @@ def look(connection: psycopg.Connection, now: datetime, results: Callable[[], li
             errors.append(error)
     if errors:
         raise ExceptionGroup("Not everything could be looked at.", errors)
+
+
+def _filled(connection: psycopg.Connection, now: datetime) -> list[dg.AssetKey]:
+    """What is up to date: the anomalies, and the accounts where the lake was read through lately."""
+    row = connection.execute("select complete_through >= %s from rollups.lake_progress", [now - TOLD_EVERY]).fetchone()
+    return [HOURLY_ANOMALY.key, *([ACCOUNTS.key] if row is not None and row[0] else [])]
 
 
 def _results_of(context: dg.SensorEvaluationContext, now: datetime) -> Callable[[], list[check_results.CheckResult]]:
