@@ -30,7 +30,7 @@ _COMPACTED = (EVENTS, QUARANTINE, IDENTITY_MAP)
 
 @dataclass(frozen=True, slots=True)
 class Maintained:
-    """What a round did to one table. `query_ms` is the time of a count over its largest app, before and after."""
+    """What a round did to one table. `query_ms` is the time of a count over one app, before and after."""
 
     table: str
     version: int
@@ -45,7 +45,9 @@ class Maintained:
 
 def maintain(settings: Settings, table: LakeTable, sorter: Sorter, now: datetime) -> Maintained:
     """Merge and cluster files, write a checkpoint, delete what no reader needs any more."""
-    before, slow = table.snapshot(), _query_ms(table)
+    before = table.snapshot()
+    app_id = before.files["min.app_id"][0].as_py() if table.definition is EVENTS and before.files.num_rows else None
+    slow = _query_ms(table, app_id)
     replaced = compact(table, MergeLimits(), now) if table.definition in _COMPACTED else 0
     replaced += cluster(table, sorter, MergeLimits(), now) if table.definition is EVENTS else 0
     version = write_checkpoint(table)
@@ -59,17 +61,17 @@ def maintain(settings: Settings, table: LakeTable, sorter: Sorter, now: datetime
         deleted_files=cleanup.delete_unused_files(table, after),
         deleted_log_entries=delete_read_entries(settings, table) + cleanup.delete_unfinished_entries(table.directory),
         query_ms_before=slow,
-        query_ms_after=_query_ms(table),
+        query_ms_after=_query_ms(table, app_id),
     )
 
 
-def _query_ms(table: LakeTable) -> float | None:
-    """Milliseconds of counting the events of one app, as a reader of the lake does; None for other tables."""
-    if table.definition is not EVENTS or not (files := table.snapshot().files).num_rows:
+def _query_ms(table: LakeTable, app_id: str | None) -> float | None:
+    """Milliseconds of counting an app's events by hour, as a reader of the lake does; None without one."""
+    if app_id is None:
         return None
-    app_id = files["min.app_id"][0].as_py()
-    rows = [row for row in files.to_pylist() if row["min.app_id"] <= app_id <= row["max.app_id"]]
-    paths = table.snapshot().locate([row["path"] for row in rows])
+    snapshot = table.snapshot()
+    rows = [row for row in snapshot.files.to_pylist() if row["min.app_id"] <= app_id <= row["max.app_id"]]
+    paths = snapshot.locate([row["path"] for row in rows])
     with duckdb.connect() as connection:
         started_at = time.perf_counter()
         connection.execute(
