@@ -19,8 +19,11 @@ end;
 create or replace temp macro longest_pause(run_key) as case when run_key[1] = 'c' then 86400000000 else 1800000000 end;
 
 -- A money amount: a number, or text that is one; anything else is no revenue. `value` is money only beside a currency.
-create or replace temp macro currency_of(properties) as
-coalesce(regexp_extract(upper(trim(properties ->> '$.currency')), '^[A-Z0-9]{3,8}$'), '');
+create or replace temp macro currency_of(properties) as case
+    when contains(properties, 'currency')
+        then coalesce(regexp_extract(upper(trim(properties ->> '$.currency')), '^[A-Z0-9]{3,8}$'), '')
+    else ''
+end;
 
 create or replace temp macro amount_of(properties) as case
     when not (contains(properties, 'revenue') or contains(properties, 'value')) then null
