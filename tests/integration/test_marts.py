@@ -1,6 +1,7 @@
 """The marts over real rollups: rows go into `rollups`, dbt builds, and the cells must be the promised ones."""
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -96,6 +97,38 @@ def test_a_page_has_rates_only_where_sessions_entered_on_it(rollups: Any) -> Non
     ]
 
 
+BY_DATE = [
+    "hourly_stats",
+    "daily_stats",
+    "weekly_stats",
+    "monthly_stats",
+    "daily_metrics",
+    "metrics",
+    "page_daily",
+    "top_pages",
+    "active_users",
+    "session_stats",
+    "acquisition",
+    "goal_conversions",
+    "revenue",
+    "hourly_anomalies",
+]
+
+
+def test_an_app_and_a_range_of_dates_reach_the_index_under_every_mart(module_rollups: Any) -> None:
+    for mart in BY_DATE:
+        query = (
+            f"explain select * from marts.{mart} where app_id = 'shop' and date >= '2026-10-01' and date < '2026-10-08'"
+        )
+        # The tables are empty here, and of an empty table PostgreSQL would read all.
+        with psycopg.connect(module_rollups.address) as connection:
+            connection.execute("set enable_seqscan = off")
+            plan = [line for (line,) in connection.execute(query).fetchall()]
+        assert [line for line in plan if re.search(r"Seq Scan on (?!app|goal )", line)] == [], mart
+        conditions = [line for line in plan if "Index Cond" in line]
+        assert any("'shop'" in one and "local_date >= '2026-10-01'" in one for one in conditions), mart
+
+
 def test_every_data_test_unit_test_and_contract_holds_on_real_rows(rollups: Any, settings: Settings) -> None:
     rollups.metric("all", "total", None, events=2)
     rollups.metric("all", "event_type", "click", events=2)
@@ -131,6 +164,8 @@ def test_the_documentation_is_one_page_without_the_password(settings: Settings) 
     assert dbt.ensure_docs(settings)
     page = dbt.docs_page(settings).read_text(encoding="utf-8")
     assert "Distinct sessions with a qualifying event" in page
+    assert "metric.eventmill.bounce_rate" in page
+    assert "exposure.eventmill.bi_tools" in page
     assert dbt.dbt_environment(settings)["EVENTMILL_DBT_PASSWORD"] not in page
     assert not dbt.ensure_docs(settings)
 
