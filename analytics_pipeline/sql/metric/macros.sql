@@ -160,7 +160,7 @@ create or replace temp macro visitor_changes_in(keys, cuts) as table
         inner join query_table(cuts) as cuts using (combo)
     ),
 
-moving as (
+    moving as (
         from occurrences select distinct
             period_id,
             cut_id,
@@ -205,7 +205,7 @@ create or replace temp macro session_changes_in(keys, cuts) as table
         where keys.session <> 0
     ),
 
-moving as (
+    moving as (
         from occurrences select distinct
             period_id,
             cut_id,
@@ -312,7 +312,8 @@ create or replace temp macro other_runs_in(runs) as table
     from united
     group by all;
 
--- Keys, and runs, of values that `combos` (period_id, combo, other_id, is_other, is_other_of_humans) does not tell apart.
+-- Keys, and runs, of values that are not told apart: those of `combos` (period_id, combo, other_id, is_other,
+-- is_other_of_humans).
 create or replace temp macro other_keys(keys, combos) as table
     select
         keys.period_id,

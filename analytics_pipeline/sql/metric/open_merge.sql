@@ -122,7 +122,7 @@ select
         coalesce(touched_actor.user_after, touched_key.actor) as actor,
         touched_key.is_user or touched_actor.user_after is not null as is_user
     ),
-    touched_actor.user_before is not distinct from touched_actor.user_after as in_before,
+    (touched_actor.user_before is not distinct from touched_actor.user_after) as in_before,
     true as in_after
 from touched_key
 inner join touched_actor using (actor)

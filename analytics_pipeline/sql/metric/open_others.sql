@@ -58,7 +58,7 @@ from actors
 left join mapping using (actor);
 
 -- `added_period` was counted whole: all of its keys are new to the rows `other`, those of touched persons too.
-create or replace temp view extra_key as
+create or replace temp table extra_key as
 with combos as (
     from other_combo_before select combo
     union
@@ -92,7 +92,7 @@ from other_keys('key_after', 'other_combo')
 union all
 from other_keys('extra_key', 'other_combo');
 
-create or replace temp view extra_session as
+create or replace temp table extra_session as
 with moved as (
     select distinct session from moved_key
     where session <> 0
