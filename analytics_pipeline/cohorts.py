@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -87,15 +87,16 @@ def _refresh(
     use_relations(duck, settings, snapshot, due.app_id)
     through = min(complete_through or now, now)
     result = retention.compute(duck, definition, due.calendar, app_id=due.app_id, complete_through=through)
-    state = (
-        *(due.app_id, result.user_count, result.retention_rate, result.daily_visitors, is_exact(definition, due)),
-        *(snapshot.version, definition_versions.of_cohorts(), complete_through),
-    )
     with connection.transaction():
         if not definitions.hold(connection, definitions.COHORT, due):
             log.info("Cohort %s was deleted, or its app changed, while it was computed.", due.id)
             return 0
         cells = [*_computable(result, definition, due), *_kept(connection, definition, due, through)]
+        whole = replace(result, cells=cells)
+        state = (
+            *(due.app_id, whole.user_count, whole.retention_rate, whole.daily_visitors, is_exact(definition, due)),
+            *(snapshot.version, definition_versions.of_cohorts(), complete_through),
+        )
         rows = [_cell_row(cell, due.app_id) for cell in cells]
         changed = definitions.replace(connection, definitions.COHORT_RETENTION, due.id, rows, now)
         return changed + definitions.replace(connection, definitions.COHORT, due.id, [state], now)
