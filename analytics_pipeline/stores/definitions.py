@@ -138,19 +138,7 @@ def replace(
 
     Returns how many were written or deleted. The caller commits.
     """
-    columns = [table.id_column, *table.keys, *table.values]
-    names = {
-        "target": sql.Identifier("rollups", table.name),
-        "incoming": sql.Identifier(f"incoming_{table.name}"),
-        "columns": _names(columns),
-        "id": sql.Identifier(table.id_column),
-        "keys": _names([table.id_column, *table.keys]),
-        "assignments": sql.SQL(", ").join(
-            sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in table.values
-        ),
-        "old": sql.SQL(", ").join(sql.Identifier("old", name) for name in table.values),
-        "new": sql.SQL(", ").join(sql.Identifier("excluded", name) for name in table.values),
-    }
+    names = _identifiers(table)
     connection.execute(
         sql.SQL("create temp table {incoming} on commit drop as select {columns} from {target} limit 0").format(**names)
     )
@@ -173,6 +161,23 @@ def replace(
     ).rowcount
     connection.execute(sql.SQL("drop table {incoming}").format(**names))
     return deleted + changed
+
+
+def _identifiers(table: ResultTable) -> dict[str, sql.Composable]:
+    """What the statements of `replace` are made of."""
+    columns = [table.id_column, *table.keys, *table.values]
+    return {
+        "target": sql.Identifier("rollups", table.name),
+        "incoming": sql.Identifier(f"incoming_{table.name}"),
+        "columns": _names(columns),
+        "id": sql.Identifier(table.id_column),
+        "keys": _names([table.id_column, *table.keys]),
+        "assignments": sql.SQL(", ").join(
+            sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in table.values
+        ),
+        "old": sql.SQL(", ").join(sql.Identifier("old", name) for name in table.values),
+        "new": sql.SQL(", ").join(sql.Identifier("excluded", name) for name in table.values),
+    }
 
 
 def _names(columns: Sequence[str]) -> sql.Composed:
