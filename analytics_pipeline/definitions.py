@@ -9,6 +9,7 @@ from analytics_pipeline.defs.arrivals import sensors as arrival_sensors
 from analytics_pipeline.defs.days import assets as day_assets
 from analytics_pipeline.defs.definitions import assets as definition_assets
 from analytics_pipeline.defs.definitions import sensors as definition_sensors
+from analytics_pipeline.defs.identity import schedules as identity_schedules
 from analytics_pipeline.defs.lake import assets as lake_assets
 from analytics_pipeline.defs.lake import sensors as lake_sensors
 from analytics_pipeline.defs.marts import assets as mart_assets
@@ -48,7 +49,12 @@ def define(settings: Settings) -> dg.Definitions:
             *definition_sensors.sensors(settings),
         ],
         jobs=[rollup_preview.backfill_preview],
-        schedules=[*upkeep_schedules.schedules(), *watch_schedules.schedules(), *retention_schedules.schedules()],
+        schedules=[
+            *identity_schedules.schedules(),
+            *upkeep_schedules.schedules(),
+            *watch_schedules.schedules(),
+            *retention_schedules.schedules(),
+        ],
         resources={"engine": resources.lake_engine(settings), "dbt_cli": mart_assets.resource()},
         # A run is one warm process: another one per step would cost seconds.
         executor=dg.in_process_executor,

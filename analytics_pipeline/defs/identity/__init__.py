@@ -1,0 +1,1 @@
+"""Who is who: the search for periods that were counted with other visitors."""
