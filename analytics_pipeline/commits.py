@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -25,6 +26,8 @@ from eventmill.settings import Settings
 HOUR = timedelta(hours=1)
 # What a sensor that was away reads at once: a tick has a minute.
 MAX_COMMITS = 50_000
+# Events by app and hour.
+_Events = Counter[tuple[str, datetime]]
 
 
 def notice(
@@ -136,34 +139,41 @@ def mark(
 
     Apps that do not exist any more are passed over. A day beside it that never held an event has no sessions to move.
     """
-    events: Counter[tuple[str, datetime]] = Counter()
+    events: _Events = Counter()
     for one in touched:
         if one.app_id in zones:
             events[one.app_id, one.hour] += one.events
     week_starts = period_store.week_starts(connection)
-
-    def meeting(table: PeriodTable, app_id: str, hour: datetime, reach: timedelta) -> Iterator[Period]:
-        zone, week_start = zones[app_id], week_starts.get(app_id, 1)
-        return calendar.meeting(table.grain, app_id, zone, hour - reach, hour + HOUR + reach, week_start)
-
     with_goals = period_store.apps_with_goals(connection)
-    every = events
     for table in period_tables.PERIOD_TABLES:
         # An app without goals has no days of them; those of a new goal are asked for when it is saved.
-        events = every if table is not period_tables.GOALS else _of_apps(every, with_goals)
+        of_table = _of_apps(events, with_goals) if table is period_tables.GOALS else events
+        meeting = partial(_meeting, table, zones, week_starts)
         lacking: Counter[Period] = Counter()
-        for (app_id, hour), count in events.items():
-            lacking.update(dict.fromkeys(meeting(table, app_id, hour, timedelta()), count))
+        for key, count in of_table.items():
+            lacking.update(dict.fromkeys(meeting(key, timedelta()), count))
         period_store.mark_dirty(connection, table.table_name, list(lacking.items()), version, now, cause)
-        if not table.reach:
-            continue
-        near = {period for app_id, hour in events for period in meeting(table, app_id, hour, table.reach)}
-        known = period_store.computed_versions(connection, table.table_name, sorted(near - lacking.keys()))
-        moved = [(period, 0) for period in near - lacking.keys() if key_of(period) in known]
-        period_store.mark_dirty(connection, table.table_name, moved, version, now, cause)
+        if table.reach:
+            near = {period for key in of_table for period in meeting(key, table.reach)} - lacking.keys()
+            known = period_store.computed_versions(connection, table.table_name, sorted(near))
+            moved = [(period, 0) for period in near if key_of(period) in known]
+            period_store.mark_dirty(connection, table.table_name, moved, version, now, cause)
 
 
-def _of_apps(events: Counter[tuple[str, datetime]], app_ids: frozenset[str]) -> Counter[tuple[str, datetime]]:
+def _meeting(
+    table: PeriodTable,
+    zones: dict[str, ZoneInfo],
+    week_starts: dict[str, int],
+    key: tuple[str, datetime],
+    reach: timedelta,
+) -> Iterator[Period]:
+    """Periods of the table that lie within `reach` of an app's hour."""
+    app_id, hour = key
+    start, end = hour - reach, hour + HOUR + reach
+    return calendar.meeting(table.grain, app_id, zones[app_id], start, end, week_starts.get(app_id, 1))
+
+
+def _of_apps(events: _Events, app_ids: frozenset[str]) -> _Events:
     return Counter({key: count for key, count in events.items() if key[0] in app_ids})
 
 

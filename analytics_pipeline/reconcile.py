@@ -47,30 +47,38 @@ def reconcile(refresher: Refresher, *, is_full: bool = True) -> Reconciled:
     """
     with closing(warehouse.connect(refresher.settings)) as connection, refresher.connect() as duck:
         requested_at = reconciliation.wanted_at(connection)
-        is_full = is_full or requested_at is not None
-        since_seq, since = reconciliations.last(connection)
-        is_full, since = (True, datetime.min.replace(tzinfo=UTC)) if is_full or not since_seq else (False, since)
+        compared_seq, since = reconciliations.last(connection)
+        since_seq = None if is_full or requested_at is not None else compared_seq or None
+        if since_seq is None:
+            since = datetime.min.replace(tzinfo=UTC)
         snapshot = refresher.snapshot()
         zones = period_store.zones(connection)
-        stored = _above_floor(connection, stored_counts(duck, snapshot, zones, None if is_full else since_seq))
+        stored = _above_floor(connection, stored_counts(duck, snapshot, zones, since_seq))
         now = refresher.clock()
         wrong = _wrong(duck, snapshot, stored, _totals(connection), now)
         asked_for = _request(connection, stored, wrong, zones, snapshot.version, now)
-        _request_incoherent(connection, asked_for, since, now, is_full=is_full)
+        _request_incoherent(connection, asked_for, since, now, is_full=since_seq is None)
         marts = coherence.marts_that_differ(connection)
-        reconciliations.record(
-            connection,
-            is_full=is_full,
-            started_at=now,
-            lake_version=snapshot.version,
-            through_seq=files.last_stream_seq(snapshot) or 0,
-            compared=len(stored),
-            wrong=[_named(table, period) for table, periods in asked_for.items() for period in sorted(periods)],
-            marts=marts,
-        )
+        found = Reconciled(len(stored), wrong, snapshot.version, asked_for, marts)
+        _record(connection, found, now, files.last_stream_seq(snapshot) or 0, is_full=since_seq is None)
         reconciliation.done(connection, requested_at)
         connection.commit()
-    return Reconciled(len(stored), wrong, snapshot.version, asked_for, marts)
+    return found
+
+
+def _record(
+    connection: psycopg.Connection, found: Reconciled, started_at: datetime, through_seq: int, *, is_full: bool
+) -> None:
+    reconciliations.record(
+        connection,
+        is_full=is_full,
+        started_at=started_at,
+        lake_version=found.lake_version,
+        through_seq=through_seq,
+        compared=found.compared,
+        wrong=[_named(table, period) for table, periods in found.asked_for.items() for period in sorted(periods)],
+        marts=found.marts,
+    )
 
 
 def _above_floor(connection: psycopg.Connection, stored: dict[Period, int]) -> dict[Period, int]:
@@ -108,14 +116,21 @@ def _request(
         # An app without goals has no days of them.
         of_table = [day for day in days if table is not period_tables.GOALS or day.app_id in with_goals]
         meeting = {day: _meeting(table, day, kept[day.app_id], week_starts) for day in of_table}
-        every = sorted({one for ones in meeting.values() for one in ones})
-        known = period_store.computed_versions(connection, table.table_name, every)
-        found = {one for day, ones in meeting.items() for one in ones if day in lacking or key_of(one) not in known}
+        found = _missing_or_in(connection, table, meeting, lacking)
         asked_for.setdefault(table.table_name, set()).update(one for one in found if one.start <= now)
     for name, periods in asked_for.items():
         period_store.distrust(connection, name, sorted(periods), now)
     period_store.mark_dirty(connection, "metric", opened, version, now)
     return asked_for
+
+
+def _missing_or_in(
+    connection: psycopg.Connection, table: PeriodTable, meeting: dict[Period, list[Period]], wrong: set[Period]
+) -> set[Period]:
+    """Periods of the table that nobody knows of, or that meet a wrong day; `meeting` are those of each day."""
+    every = sorted({one for ones in meeting.values() for one in ones})
+    known = period_store.computed_versions(connection, table.table_name, every)
+    return {one for day, ones in meeting.items() for one in ones if day in wrong or key_of(one) not in known}
 
 
 def _meeting(table: PeriodTable, day: Period, zone: ZoneInfo, week_starts: dict[str, int]) -> list[Period]:

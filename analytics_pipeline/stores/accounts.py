@@ -74,7 +74,12 @@ def broken_slos(connection: psycopg.Connection, since: datetime) -> list[BrokenS
         " order by hour desc, app_id limit %s",
         [since, SLO_FRACTION, MOST_NAMED],
     ).fetchall()
-    return [BrokenSlo(*row[:4], [(reason, int(events)) for reason, events in (row[4] or [])[:3]]) for row in rows]
+    return [
+        BrokenSlo(
+            app_id, hour, received, quarantined, [(reason, int(events)) for reason, events in (reasons or [])[:3]]
+        )
+        for app_id, hour, received, quarantined, reasons in rows
+    ]
 
 
 def update_silence(connection: psycopg.Connection) -> dict[str, datetime]:
