@@ -20,10 +20,10 @@ from hypothesis import settings as hypothesis_settings
 from eventmill.control.migrate import migrate
 from eventmill.embedded.children import Server
 from eventmill.embedded.nats import NatsServer
-from eventmill.embedded.ports import free_ports
 from eventmill.embedded.postgres import PostgresServer
 from eventmill.settings import Settings
 from tests.databases import drop_database
+from tests.workers import free_ports, scheduler
 
 TEST_STATE = Path(__file__).resolve().parent.parent / ".test-state"
 NUMBERS = count(1)
@@ -41,6 +41,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# A hook of pytest-xdist, which is not asked without `-n`.
+pytest_xdist_make_scheduler = scheduler
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_from_outside() -> Iterator[None]:
     """The developer's own EVENTMILL_* variables must not reach a test."""
@@ -56,7 +60,7 @@ def state_directory() -> Iterator[Path]:
     TEST_STATE.mkdir(exist_ok=True)
     for old in TEST_STATE.glob("session-*"):
         if not psutil.pid_exists(int(old.name.split("-")[1])):
-            shutil.rmtree(old)
+            shutil.rmtree(old, ignore_errors=True)  # another process of this run may be at it
     directory = Path(tempfile.mkdtemp(prefix=f"session-{os.getpid()}-", dir=TEST_STATE))
     yield directory
     shutil.rmtree(directory)

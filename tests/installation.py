@@ -15,10 +15,10 @@ import psutil
 import psycopg
 
 from eventmill.embedded.children import die_with_parent
-from eventmill.embedded.ports import free_ports
 from eventmill.embedded.processes import environment
 from eventmill.lake import EVENTS, LakeTable, lake_directory
 from eventmill.settings import Settings
+from tests.workers import free_ports
 
 # A cold start takes half a minute on a calm machine; this is for one that does other things as well.
 PATIENCE_SECONDS = 400

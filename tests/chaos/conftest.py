@@ -12,13 +12,13 @@ import pytest
 
 from eventmill.control.apps import create_app
 from eventmill.embedded.children import die_with_parent
-from eventmill.embedded.ports import free_ports
 from eventmill.embedded.postgres import PostgresServer
 from eventmill.lake import create_tables
 from eventmill.settings import Settings
 from eventmill.stream import connect, ensure_stream
 from tests.chaos.plant import Plant, plant_on
 from tests.chaos.verdict import Verdict
+from tests.workers import free_ports
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ import nats
 import pytest
 
 from eventmill.embedded import probes
-from eventmill.embedded.ports import free_ports
 from tests.e2e.conftest import WINDOW_SECONDS
 from tests.installation import Installation
+from tests.workers import free_ports
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 

@@ -17,10 +17,10 @@ import pytest
 from psycopg.rows import dict_row
 
 from eventmill import dbt
-from eventmill.embedded.ports import free_ports
 from eventmill.embedded.postgres import PostgresServer
 from eventmill.settings import Settings
 from tests.databases import drop_database
+from tests.workers import free_ports
 
 NUMBERS = count(1)
 TEMPLATE = "template_marts"

@@ -19,9 +19,9 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from eventmill.control.apps import create_app
-from eventmill.embedded.ports import free_ports
 from eventmill_client import Client, LiveRefusedError, ProblemError, Update
 from tests.browser import find
+from tests.workers import free_ports
 
 pytestmark = pytest.mark.integration
 

@@ -13,9 +13,9 @@ import pytest
 
 from eventmill.embedded import binaries, unprivileged
 from eventmill.embedded.children import Server
-from eventmill.embedded.ports import free_ports
 from eventmill.embedded.postgres import PostgresServer
 from eventmill.errors import EventmillError
+from tests.workers import free_ports
 
 pytestmark = pytest.mark.integration
 as_root = pytest.mark.skipif(not unprivileged.is_root(), reason="only root has to lower PostgreSQL's privileges")

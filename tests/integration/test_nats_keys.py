@@ -23,10 +23,10 @@ from eventmill.cli import main
 from eventmill.control.apps import create_app
 from eventmill.embedded.nats import NatsServer
 from eventmill.embedded.nats_keys import create_key, revoke_keys
-from eventmill.embedded.ports import free_ports
 from eventmill.errors import EventmillError, NotReadyError
 from eventmill.settings import Settings
 from eventmill.warehouse import connect as connect_warehouse
+from tests.workers import free_ports
 
 pytestmark = pytest.mark.integration
 

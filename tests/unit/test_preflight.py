@@ -16,9 +16,9 @@ import pytest
 
 import eventmill
 from eventmill.embedded import home, preflight
-from eventmill.embedded.ports import free_ports
 from eventmill.errors import EventmillError, VersionError
 from eventmill.settings import Settings
+from tests.workers import free_ports
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from nats.js import JetStreamContext
 from eventmill.contracts.event import StoredEvent
 from eventmill.contracts.subjects import STREAM
 from eventmill.control.apps import IssuedKeys
-from eventmill.embedded.ports import free_ports
 from eventmill.settings import Settings
 from tests.gateway_calls import StartGateway, bearer, last_seq, stored, until_answers
+from tests.workers import free_ports
 
 pytestmark = pytest.mark.integration
 RECIPE = Path(__file__).parents[3] / "deploy" / "caddy" / "Caddyfile"

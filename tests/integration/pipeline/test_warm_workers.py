@@ -13,7 +13,7 @@ import httpx
 import psutil
 import pytest
 
-from eventmill.embedded.ports import free_ports
+from tests.workers import free_ports
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 ROOT = Path(__file__).parents[3]

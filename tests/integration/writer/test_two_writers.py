@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from eventmill.contracts.subjects import HEADER_MSG_ID
-from eventmill.embedded.ports import free_ports
 from eventmill.lake import QUARANTINE
+from tests.workers import free_ports
 from tests.writer_bench import Bench, event
 
 pytestmark = pytest.mark.integration

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from analytics_pipeline import news
 from analytics_pipeline.lib import calendar
 from analytics_pipeline.lib.calendar import Period
-from eventmill.embedded.ports import free_ports
 from eventmill.settings import Settings
+from tests.workers import free_ports
 
 START = datetime(2026, 5, 12, 22, tzinfo=UTC)
 PERIODS = [

@@ -5,9 +5,9 @@ import os
 import signal
 from pathlib import Path
 
-from eventmill.embedded.ports import free_ports
 from eventmill.settings import Settings
 from ingest_service.writer.assembly import run
+from tests.workers import free_ports
 
 
 async def test_without_a_broker_the_writer_waits_until_it_is_told_to_stop(tmp_path: Path) -> None:
