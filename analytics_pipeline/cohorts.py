@@ -144,7 +144,7 @@ def _kept(connection: psycopg.Connection, definition: CohortDefinition, due: Due
         return []
     rows = connection.execute(
         "select interval_kind, mode, recurrence, cohort_date, period_offset, cohort_size, returning_users,"
-        " is_incomplete from rollups.cohort_retention where cohort_id = %s and cohort_date < %s",
+        " is_incomplete from rollups.cohort_retention where cohort_id = %s and cohort_date <= %s",
         [due.id, due.calendar.local_date(due.lake_floor)],
     ).fetchall()
     today = due.calendar.local_date(through)

@@ -118,13 +118,16 @@ def due(connection: psycopg.Connection, table: ResultTable, definition_version: 
 
 
 def hold(connection: psycopg.Connection, table: ResultTable, found: Due) -> bool:
-    """Keep the definition and its app's time zone until the transaction ends; False where they are gone or changed."""
+    """Keep the definition and its app until the transaction ends; False where one is gone or has changed.
+
+    The floor rises before the rows below it leave the lake: what was computed across that may lack them.
+    """
     query = sql.SQL(
-        "select time_zone, week_start from control.{} join control.app using (app_id)"
+        "select time_zone, week_start, lake_floor from control.{} join control.app using (app_id)"
         " where {} = %s and deleted_at is null for share"
     ).format(sql.Identifier("cohort" if table is COHORT else "funnel"), sql.Identifier(table.id_column))
     row = connection.execute(query, [found.id]).fetchone()
-    return row == (found.calendar.zone.key, found.calendar.week_start)
+    return row == (found.calendar.zone.key, found.calendar.week_start, found.lake_floor)
 
 
 def replace(

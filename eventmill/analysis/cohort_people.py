@@ -16,6 +16,9 @@ from eventmill.contracts.visitors import DAILY_ID_PREFIX
 
 # An actor is the kind of its id, here anonymous, and the id.
 _DAILY = f"a{DAILY_ID_PREFIX}"
+# Imported history may be as old; before, a zone's local dates can lie outside the calendar. No table of days starts
+# earlier, and nothing that happened before is part of a cohort.
+_CALENDAR_BEGINS = datetime(1, 1, 3, tzinfo=UTC)
 IN_RANGE = "local_date >= coalesce(?, local_date) and local_date < coalesce(?, local_date + 1)"
 
 
@@ -30,7 +33,7 @@ def use_local_days(
         {"app": app_id},
     ).fetchall()
     days = [calendar.local_date(complete_through)]
-    days += [calendar.local_date(_instant(at)) for at in (first, last) if at is not None]
+    days += [calendar.local_date(max(_instant(at), _CALENDAR_BEGINS)) for at in (first, last) if at is not None]
     connection.register("local_day_rows", calendar.table(min(days), max(days)))
     connection.execute(f"create or replace temp table {LOCAL_DAYS} as from local_day_rows")
     connection.unregister("local_day_rows")

@@ -1,15 +1,17 @@
 """A cohort: the people with at least so many events of a kind, within a range of days or ever."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from eventmill.analysis.filters import EventFilter, parse_filter, refuse_unknown
+from eventmill.analysis.filters import FIRST_YEAR, LAST_YEAR, EventFilter, parse_filter, refuse_unknown
 from eventmill.errors import DefinitionError
 
 ANY_EVENT = "any"
 MAX_TIMES = 1_000_000
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _FIELDS = ("filter", "return_event", "from", "to", "at_least", "include_bots")
 
 
@@ -83,10 +85,14 @@ def _day(given: Mapping[Any, Any], name: str) -> date | None:
     text = given.get(name)
     if text is None:
         return None
+    rule = f"a day of the app's time zone, YYYY-MM-DD, of the years {FIRST_YEAR} to {LAST_YEAR}"
+    # `fromisoformat` takes other forms too.
+    if not isinstance(text, str) or not _DAY.fullmatch(text):
+        raise DefinitionError(name, rule)
     try:
-        # Of the forms that `fromisoformat` takes, this one alone.
-        if isinstance(text, str) and len(text) == len("2026-01-31"):
-            return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
-        pass
-    raise DefinitionError(name, "a day of the app's time zone, YYYY-MM-DD")
+        raise DefinitionError(name, rule) from None
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise DefinitionError(name, rule)
+    return day

@@ -32,6 +32,10 @@ NUMBER_FIELDS = ("duration_ms",)
 ID_FIELDS = ("user_id", "anonymous_id", "session_id")
 
 
+# Definitions name days of these years: arithmetic in any time zone, and with any window, stays inside the calendar.
+FIRST_YEAR, LAST_YEAR = 1971, 2199
+
+
 class Op(StrEnum):
     """How a field is compared; with several values, any of them (`is`, `contains`, `starts_with`) or none."""
 
@@ -99,7 +103,8 @@ def refuse_unknown(given: Mapping[Any, Any], names: Sequence[str], where: str) -
     """Raise DefinitionError for a field that is none of `names`, listing those."""
     for name in given:
         if name not in names:
-            raise DefinitionError(f"{where}.{str(name)[:60]}", f"is no field here; there are {', '.join(names)}")
+            shown = str(name)[:60].encode(errors="backslashreplace").decode()
+            raise DefinitionError(f"{where}.{shown}", f"is no field here; there are {', '.join(names)}")
 
 
 def text(given: object, where: str, longest: int) -> str | None:

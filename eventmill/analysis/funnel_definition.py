@@ -7,13 +7,23 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from eventmill.analysis.filters import ID_FIELDS, EventFilter, parse_filter, refuse_unknown, text
+from eventmill.analysis.filters import (
+    FIRST_YEAR,
+    ID_FIELDS,
+    LAST_YEAR,
+    EventFilter,
+    parse_filter,
+    refuse_unknown,
+    text,
+)
 from eventmill.errors import DefinitionError
 
 MAX_STEPS = 20
 MAX_EXCLUSIONS = 10
 MAX_NAME = 200
 MAX_WINDOW = timedelta(days=400)
+# Microseconds of the range share a 64-bit number with the moves of `funnel_shapes`.
+MAX_RANGE = timedelta(days=3_660)
 
 _FIELDS = ("steps", "window", "order", "from", "to", "breakdown", "count_by", "exclude", "include_bots")
 _FILTER_FIELDS = ("event_type", "event_name", "filters")
@@ -137,6 +147,8 @@ def _range(given_from: object, given_to: object) -> tuple[datetime | None, datet
     range_from, range_to = _instant(given_from, "from"), _instant(given_to, "to")
     if range_from >= range_to:
         raise DefinitionError("to", "later than from")
+    if range_to - range_from > MAX_RANGE:
+        raise DefinitionError("to", f"at most {MAX_RANGE.days} days after from")
     return range_from, range_to
 
 
@@ -147,6 +159,8 @@ def _instant(given: object, where: str) -> datetime:
         instant = None
     if instant is None or instant.tzinfo is None:
         raise DefinitionError(where, "an RFC 3339 time with its offset, such as 2026-05-01T00:00:00Z; both or neither")
+    if not FIRST_YEAR <= instant.year <= LAST_YEAR:
+        raise DefinitionError(where, f"of the years {FIRST_YEAR} to {LAST_YEAR}")
     return instant.astimezone(UTC)
 
 

@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import combinations
 
 from eventmill.analysis.filter_sql import field_text, to_sql
-from eventmill.analysis.filters import EventFilter, Sql, Value
+from eventmill.analysis.filters import Condition, EventFilter, Op, Sql, Value
 from eventmill.analysis.funnel_definition import CountBy, FunnelDefinition, Order
 
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MAX_VALUE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,37 @@ class Scope:
 
 
 def _never_meet(one: EventFilter, other: EventFilter) -> bool:
-    pairs = ((one.event_type, other.event_type), (one.event_name, other.event_name))
-    return any(left is not None and right is not None and left != right for left, right in pairs)
+    return any(
+        _exclude(left, right) for left in _conditions(one) for right in _conditions(other) if left.field == right.field
+    )
+
+
+def _conditions(chosen: EventFilter) -> list[Condition]:
+    """All that a filter asks for, the type and the name too."""
+    fields = {"event_type": chosen.event_type, "event_name": chosen.event_name}
+    asked = [Condition(Op.IS, field, (value,)) for field, value in fields.items() if value is not None]
+    return [*asked, *chosen.filters]
+
+
+def _exclude(one: Condition, other: Condition) -> bool:
+    """Whether no text of a field meets both; of numbers nothing is said, which compare in several spellings."""
+    if not all(isinstance(value, str) for value in (*one.values, *other.values)):
+        return False
+    match one.op, other.op:
+        case Op.IS, Op.IS:
+            return not set(one.values) & set(other.values)
+        case (Op.STARTS_WITH, Op.IS | Op.STARTS_WITH) | (Op.IS, Op.STARTS_WITH):
+            return not any(_may_begin(one, left, other, right) for left in one.values for right in other.values)
+        case (Op.IS, Op.IS_NOT) | (Op.IS_NOT, Op.IS):
+            narrow, wide = (one, other) if one.op is Op.IS else (other, one)
+            return set(narrow.values) <= set(wide.values)
+    return {one.op, other.op} == {Op.IS_SET, Op.IS_NOT_SET}
+
+
+def _may_begin(one: Condition, left: Value, other: Condition, right: Value) -> bool:
+    """Whether a text that is, or begins with, `left` can be, or begin with, `right`."""
+    goes_on = one.op is Op.STARTS_WITH and str(right).startswith(str(left))
+    return goes_on or (other.op is Op.STARTS_WITH and str(left).startswith(str(right)))
 
 
 def relevant(scope: Scope) -> Sql:
@@ -133,7 +163,8 @@ def _between(from_step: int, to_step: int) -> int:
 def entries(scope: Scope, paths: str) -> Sql:
     """Query of (actor, value): the breakdown's value of the event with which each path begins, null where not set.
 
-    Of several at one time, the first that was stored.
+    Of several at one time, the first that was stored. Values are cut to MAX_VALUE characters, and NUL is replaced: the
+    key of a table of results could hold neither.
     """
     value, path = field_text(scope.definition.breakdown or "")
     if scope.definition.order is Order.ANY:
@@ -144,7 +175,8 @@ def entries(scope: Scope, paths: str) -> Sql:
     condition, bounds = relevant(scope)
     is_start = " or ".join(sql for sql, _ in conditions)
     rows = (
-        f"select {scope.key} as actor, epoch_us(event_time) - {scope.start} as t, place, nullif({value}, '') as value"
+        f"select {scope.key} as actor, epoch_us(event_time) - {scope.start} as t, place,"
+        f" nullif(left(replace({value}, chr(0), '\N{REPLACEMENT CHARACTER}'), {MAX_VALUE}), '') as value"
         f" from {scope.events} where ({is_start}) and {condition}"
     )
     parameters = [*path, *(value for _, values in conditions for value in values), *bounds]

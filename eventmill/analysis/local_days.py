@@ -52,11 +52,16 @@ class Calendar:
         return datetime(day.year, day.month, day.day, tzinfo=self.zone).astimezone(UTC)
 
     def table(self, first: date, last: date) -> pa.Table:
-        """Rows local_date, starts_at (instant), day_no, week_no, month_no for each day from `first` to `last`."""
-        days = [date.fromordinal(number) for number in range(first.toordinal(), last.toordinal() + 1)]
+        """Rows local_date, starts_at (instant), day_no, week_no, month_no for each day from `first` to `last`.
+
+        A day that the zone left out, as islands that crossed the date line did, is none.
+        """
+        all_days = (date.fromordinal(number) for number in range(first.toordinal(), last.toordinal() + 1))
+        starts = [(day, start) for day in all_days if self.local_date(start := self.midnight(day)) == day]
+        days = [day for day, _ in starts]
         columns = {
             "local_date": pa.array(days, pa.date32()),
-            "starts_at": pa.array(map(self.midnight, days), pa.timestamp("us", tz="UTC")),
+            "starts_at": pa.array([start for _, start in starts], pa.timestamp("us", tz="UTC")),
         }
         for interval in INTERVALS:
             columns[f"{interval}_no"] = pa.array((self.number(interval, day) for day in days), pa.int64())

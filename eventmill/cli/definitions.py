@@ -39,7 +39,7 @@ class Json(click.ParamType[Any]):
         """Decode it; click names the option where it is none."""
         try:
             return json.loads(value) if isinstance(value, str) else value
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             self.fail(f"no JSON: {error}", param, ctx)
 
 
@@ -63,7 +63,7 @@ def definition_of(file: Path | None, options: dict[str, Any]) -> Any:
         return given
     try:
         return json.loads(file.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DefinitionError(str(file), f"must hold JSON ({error})") from None
 
 

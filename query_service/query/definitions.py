@@ -173,7 +173,7 @@ _SIDES = {"start": "from", "end": "to"}
 def _decoded(body: bytes) -> dict[str, Any]:
     try:
         given = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         given = None
     if not isinstance(given, dict):
         raise InvalidParameter("body", "The body is no JSON object.", "A JSON object with name and the definition.")

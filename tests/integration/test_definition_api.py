@@ -145,11 +145,17 @@ def test_what_another_app_saved_does_not_exist(service: Service, path: str) -> N
         ("/api/goals", b"no", "body"),
         ("/api/goals", b"[]", "body"),
         ("/api/goals", b" " * 70_000, "body"),
+        ("/api/goals", b"[" * 60_000, "body"),
         ("/api/goals", b'{"filter": {"event_type": "x"}}', "name"),
         ("/api/goals", b'{"name": "Bought", "filter": {"event_type": "x"}}', "name"),
         ("/api/goals", b'{"name": "x", "filter": {"filters": [["is", "colour", ["x"]]]}}', "filter.filters[0][1]"),
         ("/api/cohorts", b'{"name": "x", "filter": {"event_type": "x"}, "at_least": "2"}', "at_least"),
         ("/api/funnels", b'{"name": "x", "steps": []}', "steps"),
+        (
+            "/api/funnels",
+            b'{"name": "x", "steps": [{"event_type": "a"}, {"event_type": "b"}], "from": "0001-01-01T00:00:00+14:00"}',
+            "from",
+        ),
         ("/api/funnels?name=x", b"{}", "name"),
     ],
 )

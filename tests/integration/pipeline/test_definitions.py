@@ -206,8 +206,23 @@ def test_a_definition_deleted_while_it_was_computed_leaves_nothing(
     assert not results.hold(connection, results.COHORT, due)
 
 
+@pytest.mark.parametrize("table", [results.COHORT, results.FUNNEL_STEP], ids=lambda table: table.name)
+def test_a_floor_that_rose_while_a_definition_was_computed_leaves_its_result_unwritten(
+    connection: psycopg.Connection, table: results.ResultTable
+) -> None:
+    (cohort if table is results.COHORT else funnel)(connection)
+    [due] = results.due(connection, table, "d1", NOW)
+    assert results.hold(connection, table, due)
+    connection.execute("update control.app set lake_floor = %s where app_id = 'shop'", [NOW])
+    assert not results.hold(connection, table, due)
+
+
+# The newest archived event sets the floor: it lies within a day.
+@pytest.mark.parametrize(
+    "floor", [NOW - 10 * DAY, NOW - 21 * DAY + timedelta(microseconds=1)], ids=["later", "same day"]
+)
 def test_what_was_archived_stays_as_it_was_computed(
-    settings: Settings, connection: psycopg.Connection, lake: HandMadeLake
+    settings: Settings, connection: psycopg.Connection, lake: HandMadeLake, floor: datetime
 ) -> None:
     events = three_weeks()
     lake.append(events)
@@ -220,9 +235,9 @@ def test_what_was_archived_stays_as_it_was_computed(
     old_day = [(NOW - 21 * DAY).date()]
     before = connection.execute(query, old_day).fetchall()
     # The floor rises and the archived events leave the lake.
-    connection.execute("update control.app set lake_floor = %s where app_id = 'shop'", [NOW - 10 * DAY])
+    connection.execute("update control.app set lake_floor = %s where app_id = 'shop'", [floor])
     emptied = HandMadeLake(settings.home / "after-retention")
-    emptied.append([one for one in events if one["event_time"] >= NOW - 10 * DAY])
+    emptied.append([one for one in events if one["event_time"] >= floor])
     moved = settings.model_copy(update={"lake_url": str(emptied.directory)})
     refresh_cohorts(moved, partial(connect, moved), NOW + DAY)
     # Of the two whose return was archived with the rest, one came back: that rate is kept too.

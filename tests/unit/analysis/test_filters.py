@@ -46,6 +46,7 @@ def test_a_filter_is_read_and_written_as_the_same_json() -> None:
         ("purchase", "filter", "an object with event_type"),
         ({}, "filter", "at least an event_type, an event_name or a filter"),
         ({"type": "x"}, "filter.type", "there are event_type, event_name, filters"),
+        ({"\ud800": "x"}, "filter.\\ud800", "there are event_type, event_name, filters"),
         ({"event_type": ""}, "filter.event_type", "1 to 100 characters"),
         ({"event_name": "a\x00"}, "filter.event_name", "without NUL"),
         ({"event_name": "a\ud800"}, "filter.event_name", "half characters"),

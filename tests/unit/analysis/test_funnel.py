@@ -201,3 +201,10 @@ def test_a_run_leaves_no_table_behind() -> None:
 def test_a_funnel_without_range_is_refused() -> None:
     with pytest.raises(ValueError, match="from and to"):
         run(connected(), parse_funnel(funnel("AB")), "events", complete_through=None)
+
+
+def test_a_value_of_the_breakdown_that_no_table_of_results_can_hold_is_cut() -> None:
+    history = [Event("A", 0, country="x\x00" + "y" * 3_000), Event("B", 1)]
+    rows = rows_of(funnel("AB", breakdown="country"), history)
+    [value] = {row.breakdown_value for row in rows if row.breakdown_kind == "value"}
+    assert value == "x\N{REPLACEMENT CHARACTER}" + "y" * 498

@@ -296,6 +296,17 @@ def test_a_calendar_counts_every_period_once() -> None:
         assert all(calendar.start(interval, calendar.number(interval, day)) <= day for day in days)
 
 
+def test_a_day_that_a_zone_left_out_is_none() -> None:
+    table = Calendar(ZoneInfo("Pacific/Apia")).table(date(2011, 12, 29), date(2011, 12, 31))
+    assert table["local_date"].to_pylist() == [date(2011, 12, 29), date(2011, 12, 31)]
+
+
+def test_history_from_the_beginning_of_the_calendar_breaks_no_cohort() -> None:
+    ancient = Happened("u1", datetime(1, 1, 1, tzinfo=UTC))
+    found = computed([ancient, Happened("u2", MONDAY)], same(), MONDAY + DAY, zone=NEW_YORK)
+    assert cells(found, "day")[date(2026, 3, 1), 0] == (1, 1, False)
+
+
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tehran", "America/Santiago"])
 def test_the_table_of_days_has_each_day_once_and_ascends(zone: str) -> None:
     table = Calendar(ZoneInfo(zone)).table(date(2025, 1, 1), date(2026, 12, 31))
