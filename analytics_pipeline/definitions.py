@@ -23,6 +23,7 @@ from analytics_pipeline.defs.watch import assets as watch_assets
 from analytics_pipeline.defs.watch import checks as watch_checks
 from analytics_pipeline.defs.watch import schedules as watch_schedules
 from analytics_pipeline.defs.watch import sensors as watch_sensors
+from analytics_pipeline.lane_executor import lane_executor
 from eventmill.settings import Settings, load_settings
 
 
@@ -57,7 +58,7 @@ def define(settings: Settings) -> dg.Definitions:
         ],
         resources={"engine": resources.lake_engine(settings), "dbt_cli": mart_assets.resource()},
         # A run is one warm process: another one per step would cost seconds.
-        executor=dg.in_process_executor,
+        executor=lane_executor,
     )
 
 

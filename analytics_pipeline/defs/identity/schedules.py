@@ -24,7 +24,6 @@ def follow_identities(context: dg.OpExecutionContext, engine: LakeEngine) -> Non
     name="identities",
     description="Requests closed periods whose events belong to another visitor than when they were counted.",
     tags=lanes.UPKEEP,
-    executor_def=dg.in_process_executor,
 )
 def identities() -> None:
     """One step."""

@@ -1,8 +1,7 @@
-"""How a run refreshes its partitions: in steps of one transaction each, giving way to what is open, and telling."""
+"""How a run refreshes its partitions: in steps of one transaction each, and telling."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -22,7 +21,6 @@ from eventmill.contracts.backfills import APPS_TAG, DATES_TAG, LANE, SINCE_TAG
 Compute = Callable[[Refresher, Sequence[Period]], Refreshed]
 # Dagster's own tag of the runs of a backfill that was started in its UI.
 _DAGSTER_BACKFILL = "dagster/backfill"
-_NICENESS = 10
 # Partitions per transaction.
 _STEPS = {"hour": timedelta(hours=24), "day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=31)}
 
@@ -68,11 +66,10 @@ def refresh(
 ) -> dg.MaterializeResult:
     """Compute the periods of the run's partitions step by step; a run that is repeated goes on where it ended."""
     purpose = Purpose.of(context)
-    give_way(purpose)
     refresher = purpose.refresher(engine)
     window = context.partition_time_window
     # A transaction over days of sessions reads days around it as well.
-    step = _STEPS[table.grain] * (4 if table.reach else 1)
+    step = _STEPS[table.grain] * (4 if table.lane in {"sessions", "definitions"} else 1)
     steps = list(_steps(window.start, window.end, step))
     done: list[Refreshed] = []
     untold = 0
@@ -86,13 +83,6 @@ def refresh(
             "Step %d of %d, from %s: %d of %d periods computed.", number, len(steps), start, len(wanted), len(owned)
         )
     return dg.MaterializeResult(metadata={**metadata(done), "updates_not_told": untold})
-
-
-def give_way(purpose: Purpose) -> None:
-    """Have the processor prefer the open lane: the worker of a run is a process of its own, and ends with it."""
-    if purpose.lane != "open":
-        with suppress(OSError):
-            os.nice(_NICENESS)
 
 
 def metadata(done: Sequence[Refreshed]) -> dict[str, int]:
