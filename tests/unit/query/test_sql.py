@@ -42,4 +42,4 @@ def test_freshness_is_that_of_the_periods_that_the_range_touches() -> None:
     today = plans()["today"]
     assert today.covered == (datetime(2026, 11, 20, 5, tzinfo=UTC), datetime(2026, 11, 21, 5, tzinfo=UTC))
     assert (today.grain, plans()["hours"].grain) == ("day", "hour")
-    assert plans()["pages"].tables == (sql.METRIC, sql.PAGE_SESSION)
+    assert plans()["pages"].tables == (sql.METRIC, sql.SESSIONS)
