@@ -104,7 +104,7 @@ class Installation:
             f"http://127.0.0.1:{self.settings.http_port}{path}",
             params=parameters,
             headers={"Authorization": f"Bearer {key}"},
-            timeout=10,
+            timeout=60,
         )
         return answer.raise_for_status().json()
 

@@ -46,7 +46,7 @@ def app(mill: Installation) -> dict[str, str]:
 
 def post(url: str, app: dict[str, str], event: Event) -> None:
     answer = httpx.post(
-        f"{url}/v1/events", json=event, headers={"Authorization": f"Bearer {app['write_key']}"}, timeout=10
+        f"{url}/v1/events", json=event, headers={"Authorization": f"Bearer {app['write_key']}"}, timeout=60
     )
     assert answer.json()["quarantined"] == 0, answer.text
 

@@ -137,7 +137,7 @@ def test_everything_that_arrived_is_accounted_for(mill: Installation) -> None:
 
     url = f"http://127.0.0.1:{mill.settings.ingest_port}/v1/events"
     for events in (good + bad, good):
-        answer = httpx.post(url, json=events, headers={"Authorization": f"Bearer {app['write_key']}"}, timeout=10)
+        answer = httpx.post(url, json=events, headers={"Authorization": f"Bearer {app['write_key']}"}, timeout=60)
         assert answer.status_code == 200, answer.text
     asyncio.run(publish([good[0] | {"event_id": "e5"}, good[0], bad[0]]))
 

@@ -25,6 +25,7 @@ class Demo(Installation):
         answer = httpx.get(
             f"http://127.0.0.1:{self.settings.http_port}/api/metrics/daily",
             headers={"Authorization": f"Bearer {self.keys()['read_key']}"},
+            timeout=60,
         )
         return answer.raise_for_status().json()["data"]
 
