@@ -38,10 +38,8 @@ class Judgement:
 def judge(current: float, before: Sequence[float | None]) -> Judgement:
     """Compare with the week before, and with the median of all weeks known, by robust deviations.
 
-    One robust deviation is 1.4826 times the median absolute deviation from the median, and never less than the
-    square root of the median: of two to four numbers that deviation is often 0 by chance, and counts vary by that
-    root even where nothing has changed. Of steady (Poisson) traffic 1 % of the hours are flagged so; without that
-    floor it would be 18 to 31 %.
+    One robust deviation is 1.4826 times the median absolute deviation from the median. Only where that is 0, because
+    most of the weeks are alike, it is the square root of the median: what a count varies by where nothing has changed.
     """
     known = [value for value in before if value is not None]
     previous = before[0] or 0.0
@@ -50,7 +48,7 @@ def judge(current: float, before: Sequence[float | None]) -> Judgement:
         return Judgement(current, previous, change, None, None, 0, is_anomaly=False)
     expected = float(median(known))
     spread = float(median(abs(value - expected) for value in known))
-    deviation = max(MAD_TO_DEVIATION * spread, sqrt(expected))
+    deviation = MAD_TO_DEVIATION * spread or sqrt(expected)
     is_known = len(known) >= LEAST_WEEKS and expected >= LEAST_EXPECTED
     is_outside = abs(current - expected) > MOST_DEVIATIONS * deviation
     return Judgement(current, previous, change, expected, deviation, len(known), is_known and is_outside)

@@ -34,7 +34,7 @@ def weeks(connection: psycopg.Connection) -> psycopg.Connection:
 
 
 @pytest.mark.parametrize(
-    ("events", "change_pct", "is_anomaly"), [(100, 0, False), (130, 30, False), (131, 31, True), (0, -100, True)]
+    ("events", "change_pct", "is_anomaly"), [(100, 0, False), (122, 22, False), (123, 23, True), (0, -100, True)]
 )
 def test_a_complete_hour_is_compared_with_the_same_hour_of_four_weeks(
     events: int, change_pct: float, is_anomaly: bool, weeks: psycopg.Connection

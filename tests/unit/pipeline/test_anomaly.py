@@ -46,6 +46,13 @@ def test_equal_weeks_leave_the_noise_of_counting(current: int, is_anomaly: bool)
     assert (judgement.deviation, judgement.is_anomaly) == (10, is_anomaly)
 
 
+@pytest.mark.parametrize(("current", "is_anomaly"), [(104, False), (105, True)])
+def test_weeks_that_differ_a_little_leave_no_room_for_more(current: int, is_anomaly: bool) -> None:
+    # 100 ± 3 × 1.4826 × 1: the noise of counting would be 10.
+    judgement = judge(current, [101, 99, 101, 99])
+    assert (judgement.deviation, judgement.is_anomaly) == (pytest.approx(1.4826), is_anomaly)
+
+
 @pytest.mark.parametrize(
     "before", [[1000, None, None, None], [29, 29, 29, 29], [None, None, None, None]], ids=["weeks", "events", "none"]
 )
