@@ -12,6 +12,7 @@ from eventmill.analysis import (
     funnel,
     funnel_any,
     funnel_events,
+    funnel_moments,
     funnel_paths,
     funnel_rows,
     funnel_shapes,
@@ -30,7 +31,9 @@ def of_cohorts() -> str:
 @cache
 def of_funnels() -> str:
     """Hash of the code behind funnels."""
-    return _hash([filter_sql, funnel, funnel_any, funnel_events, funnel_paths, funnel_rows, funnel_shapes])
+    return _hash(
+        [filter_sql, funnel, funnel_any, funnel_events, funnel_moments, funnel_paths, funnel_rows, funnel_shapes]
+    )
 
 
 def _hash(modules: Sequence[ModuleType]) -> str:

@@ -12,7 +12,7 @@ from datetime import datetime
 import duckdb
 import pyarrow as pa
 
-from eventmill.analysis import funnel_any, funnel_paths
+from eventmill.analysis import funnel_any, funnel_moments, funnel_paths
 from eventmill.analysis.filters import Sql
 from eventmill.analysis.funnel_definition import FunnelDefinition, Order
 from eventmill.analysis.funnel_events import Scope, entries, masked
@@ -21,7 +21,7 @@ from eventmill.analysis.funnel_shapes import Shape, moves
 
 __all__ = ["FunnelStepRow", "run"]
 
-_PATHS, _ENTRIES = "funnel_paths", "funnel_entries"
+_PATHS, _ENTRIES, _LISTS, _INSTANTS = "funnel_paths", "funnel_entries", "funnel_lists", "funnel_instants"
 _SHAPES = pa.schema([("masks", pa.list_(pa.int32())), ("excluded", pa.int32()), ("moves", pa.list_(pa.int64()))])
 _FOUND = pa.schema(
     [("actor", pa.string()), ("done", pa.int8()), ("latest", pa.int64()), ("times", pa.list_(pa.int64()))]
@@ -56,7 +56,7 @@ def _tables(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     try:
         yield
     finally:
-        for name in (_PATHS, _ENTRIES, "funnel_instants"):
+        for name in (_PATHS, _ENTRIES, _LISTS, _INSTANTS):
             connection.execute(f"drop table if exists temp.{name}")
 
 
@@ -69,8 +69,19 @@ def _find_paths(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
             _match(connection, scope)
     elif definition.order is Order.ORDERED and scope.has_distinct_steps and not definition.exclude:
         _keep(connection, _PATHS, funnel_paths.distinct_ordered(scope))
+    elif funnel_moments.fits(scope):
+        _split(connection, scope)
     else:
-        _move(connection, scope)
+        _keep(connection, _INSTANTS, funnel_paths.instants(scope))
+        _move(connection, scope, f"create or replace temp table {_PATHS} as")
+
+
+def _split(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
+    """Actors with events at one time go the longer way."""
+    _keep(connection, _LISTS, funnel_moments.lists(scope))
+    _keep(connection, _PATHS, (funnel_moments.paths(scope, _LISTS), []))
+    _keep(connection, _INSTANTS, (funnel_moments.tied_instants(scope, _LISTS), []))
+    _move(connection, scope, f"insert into {_PATHS}")
 
 
 def _keep(connection: duckdb.DuckDBPyConnection, name: str, query: Sql) -> None:
@@ -78,10 +89,12 @@ def _keep(connection: duckdb.DuckDBPyConnection, name: str, query: Sql) -> None:
     connection.execute(f"create or replace temp table {name} as {sql}", parameters)
 
 
-def _move(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
-    """Follow the moves of every instant; there are few kinds of instants, whose moves are worked out once."""
-    _keep(connection, "funnel_instants", funnel_paths.instants(scope))
-    kinds = connection.execute("select distinct masks, excluded from funnel_instants").fetchall()
+def _move(connection: duckdb.DuckDBPyConnection, scope: Scope, keep: str) -> None:
+    """Follow the moves of every instant; there are few kinds of instants, whose moves are worked out once.
+
+    `keep` begins the statement that keeps the paths.
+    """
+    kinds = connection.execute(f"select distinct masks, excluded from {_INSTANTS}").fetchall()
     found = [moves(Shape(tuple(masks), excluded), scope.definition) for masks, excluded in kinds]
     shapes = [
         {"masks": masks, "excluded": excluded, "moves": [move.code for move in made]}
@@ -90,7 +103,7 @@ def _move(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
     known = {move for made in found for move in made}
     connection.register("funnel_shapes", pa.Table.from_pylist(shapes, schema=_SHAPES))
     try:
-        _keep(connection, _PATHS, (funnel_paths.moved(scope, known, "funnel_instants", "funnel_shapes"), []))
+        connection.execute(f"{keep} {funnel_paths.moved(scope, known, _INSTANTS, 'funnel_shapes')}")
     finally:
         connection.unregister("funnel_shapes")
 

@@ -13,6 +13,9 @@ from eventmill.analysis.funnel_shapes import assign
 
 _STEP_BITS = 5
 _T, _STEP = f"(e >> {_STEP_BITS})", "(e & 31)"
+# Results of a window are numbers too: how many steps it holds, and beside it a time.
+_TIME_BITS = 51
+_LAST_TIME = (1 << _TIME_BITS) - 1
 
 
 def distinct_any(scope: Scope) -> Sql:
@@ -22,47 +25,56 @@ def distinct_any(scope: Scope) -> Sql:
     `distinct_ordered`, the first event that completes the longest path also ends the earliest one.
     """
     query, parameters = single_steps(scope)
+    excluded = len(scope.definition.steps) + 1
+    broken = f"list_last(list_filter(list, lambda e: {_STEP} = {excluded} and {_T} < reached)) >> {_STEP_BITS}"
+    since = f"greatest(reached - {scope.window}, 0{f', {broken}' if scope.definition.exclude else ''})"
     sql = (
         f"with event as ({query}),"
         f" lists as (select actor, list_sort(list(t << {_STEP_BITS} | step)) as list from event group by actor),"
         f" folded as materialized (select actor, list, {_fold(scope)} as state from lists),"
-        " found as (select actor, list, state.done as done, state.latest as latest, state.since as since from folded"
-        f" where state.done > 0) select actor, done, latest, {_earliest(scope)}.times as times from found"
+        f" found as (select actor, list, (state.first >> {_TIME_BITS})::tinyint as done,"
+        f" {_LAST_TIME} - (state.first & {_LAST_TIME}) as reached, state.latest & {_LAST_TIME} as latest"
+        " from folded where state.first > 0),"
+        f" windows as (select actor, done, latest, reached, list, {since} as since from found)"
+        f" select actor, done, latest, case when done = 1 then [reached] else {_earliest(scope)}.times end as times"
+        " from windows"
     )
     return sql, parameters
 
 
 def _fold(scope: Scope) -> str:
+    """`first` is the largest number of steps and, of its windows, the one that was complete first; `latest` the last.
+
+    Both are the greatest of numbers, so that what an event completes is worked out once for each.
+    """
     steps = range(1, len(scope.definition.steps) + 1)
     since = f"greatest({_T} - {scope.window}, 0, s.broken)"
     start = f"(case when {_T} < {scope.span} then {_T} else s.start end)"
     seen = [f"(case when {_STEP} = {step} then {_T} else s.t{step} end)" for step in steps]
-    count = " + ".join(f"coalesce({t} >= {since}, false)::tinyint" for t in seen)
-    done = f"(case when {_STEP} < {len(seen) + 1} and {start} >= {since} then {count} else 0 end)"
-    least = ", ".join(f"case when {t} >= {since} then {t} end" for t in seen)
-    latest = f"least({least}, {start})"
-    as_long = f"when {done} = s.done and s.done > 0 then greatest(s.latest, {latest})"
+    done = f"({' + '.join(f'({t} >= {since})::bigint' for t in seen)}) << {_TIME_BITS}"
+    is_path = f"{_STEP} < {len(seen) + 1} and {start} >= {since}"
+    begun = f"least({', '.join(f'case when {t} >= {since} then {t} end' for t in seen)}, {start})"
     state = [
         *(f"'t{step}': {t}" for step, t in zip(steps, seen, strict=True)),
         f"'broken': case when {_STEP} = {len(seen) + 1} then {_T} else s.broken end",
         f"'start': case when {_STEP} < {len(seen) + 1} then {start} else s.start end",
-        f"'done': greatest(s.done, {done})",
-        f"'since': case when {done} > s.done then {since} else s.since end",
-        f"'latest': case when {done} > s.done then {latest} {as_long} else s.latest end",
+        f"'first': case when {is_path} then greatest(s.first, {done} | ({_LAST_TIME} - {_T})) else s.first end",
+        f"'latest': case when {is_path} then greatest(s.latest, {done} | {begun}) else s.latest end",
     ]
-    empty = ", ".join(f"'t{step}': null::bigint" for step in steps)
-    rest = "'broken': null::bigint, 'start': null::bigint, 'done': 0, 'since': null::bigint, 'latest': null::bigint"
+    # No time is before the range.
+    empty = ", ".join(f"'t{step}': -1::bigint" for step in steps)
+    rest = "'broken': -1::bigint, 'start': -1::bigint, 'first': 0::bigint, 'latest': 0::bigint"
     return f"list_reduce(list, lambda s, e: {{{', '.join(state)}}}, {{{empty}, {rest}}})"
 
 
 def _earliest(scope: Scope) -> str:
     """Times at which the steps of the window are first seen."""
-    is_new = (
-        f"len(p.times) < done and {_T} >= since and {_STEP} <= {len(scope.definition.steps)}"
-        f" and p.seen & (1 << {_STEP}) = 0"
+    inside = (
+        f"list_filter(list, lambda e: {_T} >= since and {_T} <= reached and {_STEP} <= {len(scope.definition.steps)})"
     )
+    is_new = f"len(p.times) < done and p.seen & (1 << {_STEP}) = 0"
     return (
-        f"list_reduce(list, lambda p, e: {{'times': case when {is_new} then list_append(p.times, {_T})"
+        f"list_reduce({inside}, lambda p, e: {{'times': case when {is_new} then list_append(p.times, {_T})"
         " else p.times end,"
         f" 'seen': case when {is_new} then p.seen | (1 << {_STEP}) else p.seen end}},"
         " {'times': []::bigint[], 'seen': 0::bigint})"
