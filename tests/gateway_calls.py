@@ -18,7 +18,7 @@ StartGateway = Callable[[Settings], Awaitable[httpx.AsyncClient]]
 
 
 async def until_answers(client: httpx.AsyncClient, path: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 if (await client.get(path)).status_code == 200:

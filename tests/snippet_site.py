@@ -97,7 +97,7 @@ class Arrived:
 
     async def events(self, is_enough: Callable[[list[Any]], bool]) -> list[Any]:
         """The decoded events in the order of the stream, once there are enough."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 events = (await self._read())[0]
                 if is_enough(events):
@@ -110,7 +110,7 @@ class Arrived:
 
     async def filtered(self, number: int) -> tuple[list[Any], Counter[str]]:
         """The events, and how many were left out by kind, once those are `number`."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 events, filtered = await self._read()
                 if filtered.total() >= number:

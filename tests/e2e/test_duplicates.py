@@ -35,7 +35,7 @@ def second_gateway(mill: Installation) -> Iterator[str]:
     mill.until(lambda: probes.http(f"http://127.0.0.1:{port}/health/ready"))
     yield f"http://127.0.0.1:{port}"
     process.terminate()
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
 
 
 @pytest.fixture(scope="module")

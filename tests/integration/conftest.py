@@ -148,15 +148,15 @@ def start_query_service(new_directory: Callable[[], Path]) -> Iterator[Callable[
     yield start
     for process in processes:
         process.send_signal(signal.SIGTERM)
-    assert [process.wait(10) for process in processes] == [0] * len(processes)
+    assert [process.wait(30) for process in processes] == [0] * len(processes)
 
 
 def _wait_until_ready(url: str) -> None:
-    for _ in range(300):
+    for _ in range(600):
         try:
             if httpx.get(url).status_code == 200:
                 return
         except httpx.TransportError:
             pass  # not listening yet
         time.sleep(0.1)
-    raise AssertionError(f"{url} did not become ready within 30 s")
+    raise AssertionError(f"{url} did not become ready within 60 s")

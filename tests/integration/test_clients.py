@@ -54,7 +54,7 @@ class Service:
         """End it as a supervisor does; open connections must not hold it up."""
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
-            assert self._process.wait(10) == 0
+            assert self._process.wait(30) == 0
             self._process = None
 
 

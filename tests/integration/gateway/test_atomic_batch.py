@@ -33,7 +33,7 @@ async def start_broker() -> AsyncIterator[StartBroker]:
     async def start(settings: Settings) -> Broker:
         broker = Broker(settings, CollectorRegistry())
         opened.append((broker, asyncio.create_task(broker.watch())))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     await broker.check()

@@ -42,7 +42,7 @@ def caddy(settings: Settings, new_directory: Callable[[], Path]) -> Iterator[str
         process = subprocess.Popen(command, stderr=log, cwd=directory, env={"HOME": str(directory)})
     yield f"http://127.0.0.1:{port}"
     process.terminate()
-    process.wait(10)
+    process.wait(30)
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def nginx(settings: Settings, new_directory: Callable[[], Path]) -> Iterator[Ngi
         process = subprocess.Popen([NGINX, "-c", str(configuration), "-e", "stderr"], stderr=log)
     yield Nginx(f"http://127.0.0.1:{port}", directory / "access.log")
     process.terminate()
-    process.wait(10)
+    process.wait(30)
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ async def half_a_request(settings: Settings, key: str, body: bytes) -> asyncio.S
 
 
 async def until_metric(gateway: httpx.AsyncClient, line: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while line not in (await gateway.get("/metrics")).text:  # noqa: ASYNC110 - only the gateway knows
             await asyncio.sleep(0.02)
 

@@ -69,7 +69,7 @@ def test_a_request_in_flight_is_answered_before_the_gateway_ends(
         client.sendall(BODY[5:])
         answer = client.recv(4_096)
     assert answer.startswith(b"HTTP/1.1 200")
-    assert process.wait(10) == 0
+    assert process.wait(30) == 0
 
 
 def test_a_taken_port_is_named_with_its_setting(

@@ -33,7 +33,7 @@ async def test_everything_published_is_stored_once_and_a_stop_loses_nothing(
     await bench.wait_until_committed(last)
     await bench.publish_numbered(200, count=20)
     process.terminate()
-    assert process.wait(10) == 0
+    assert process.wait(30) == 0
     async with running(bench):
         await bench.wait_until_committed(last + 20)
     assert bench.event_ids() == ids(400)
@@ -85,7 +85,7 @@ async def test_a_commit_says_which_hours_it_touched_and_what_became_of_the_event
     last = await bench.publish(lines, headers={HEADER_RECEIVED_AT: received_at})
     async with running(bench):
         await bench.wait_until_committed(last)
-        notice = json.loads((await notices.next_msg(timeout=5)).data)
+        notice = json.loads((await notices.next_msg(timeout=30)).data)
     (commit,) = bench.table().commits(0, bench.table().version())
     touched = {(entry.app_id, entry.hour.isoformat(), entry.events) for entry in commit.touched}
     assert touched == {("shop", "2026-03-01T09:00:00+00:00", 1), ("shop", "2026-03-01T10:00:00+00:00", 1)}
@@ -167,11 +167,11 @@ async def test_a_lake_refuses_a_stream_it_does_not_know_until_that_is_accepted(
     await jetstream.delete_stream(STREAM)
     await stream.ensure_stream(jetstream, bench.settings)
     last = await bench.publish_numbered(30, count=2)
-    assert writer_process().wait(20) == 1
+    assert writer_process().wait(60) == 1
     said = (bench.settings.home / "writer.log").read_text()
     assert "another event stream" in said
     assert "--accept-stream" in said
-    assert writer_process("--accept-stream").wait(20) == 0
+    assert writer_process("--accept-stream").wait(60) == 0
     async with running(bench):
         await bench.wait_until_committed(last)
     assert bench.event_ids() == ids(50)
