@@ -84,6 +84,9 @@ def _refresh(
 ) -> int:
     definition = parse_cohort(due.definition)
     snapshot = LakeTable(lake_directory(settings), EVENTS).snapshot()
+    # Before they are read: days that are computed meanwhile are taken for older than they are.
+    version = min(snapshot.version, definitions.days_version(connection, due.app_id))
+    connection.commit()
     use_relations(duck, settings, snapshot, due.app_id)
     through = min(complete_through or now, now)
     result = retention.compute(duck, definition, due.calendar, app_id=due.app_id, complete_through=through)
@@ -95,7 +98,7 @@ def _refresh(
         whole = replace(result, cells=cells)
         state = (
             *(due.app_id, whole.user_count, whole.retention_rate, whole.daily_visitors, is_exact(definition, due)),
-            *(snapshot.version, definition_versions.of_cohorts(), complete_through),
+            *(version, definition_versions.of_cohorts(), complete_through),
         )
         rows = [_cell_row(cell, due.app_id) for cell in cells]
         changed = definitions.replace(connection, definitions.COHORT_RETENTION, due.id, rows, now)

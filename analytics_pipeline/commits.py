@@ -135,9 +135,9 @@ def mark(
     now: datetime,
     cause: Cause = "late_events",
 ) -> None:
-    """Make every period dirty that meets a touched hour, and the days beside it whose sessions it can move.
+    """Make every period dirty that meets a touched hour, and those beside it whose sessions it can move.
 
-    Apps that do not exist any more are passed over. A day beside it that never held an event has no sessions to move.
+    Apps that do not exist any more are passed over. What lies beside it and never held an event has none to move.
     """
     events: _Events = Counter()
     for one in touched:
@@ -151,10 +151,11 @@ def mark(
         meeting = partial(_meeting, table, zones, week_starts)
         lacking: Counter[Period] = Counter()
         for key, count in of_table.items():
-            lacking.update(dict.fromkeys(meeting(key, timedelta()), count))
+            lacking.update(dict.fromkeys(meeting(key, key[1], key[1] + HOUR), count))
         period_store.mark_dirty(connection, table.table_name, list(lacking.items()), version, now, cause)
-        if table.reach:
-            near = {period for key in of_table for period in meeting(key, table.reach)} - lacking.keys()
+        if table.reach or table.carry:
+            near = {one for key in of_table for one in meeting(key, *table.changed_by(key[1], key[1] + HOUR))}
+            near -= lacking.keys()
             known = period_store.computed_versions(connection, table.table_name, sorted(near))
             moved = [(period, 0) for period in near if key_of(period) in known]
             period_store.mark_dirty(connection, table.table_name, moved, version, now, cause)
@@ -165,11 +166,11 @@ def _meeting(
     zones: dict[str, ZoneInfo],
     week_starts: dict[str, int],
     key: tuple[str, datetime],
-    reach: timedelta,
+    start: datetime,
+    end: datetime,
 ) -> Iterator[Period]:
-    """Periods of the table that lie within `reach` of an app's hour."""
-    app_id, hour = key
-    start, end = hour - reach, hour + HOUR + reach
+    """Periods of the table that meet `[start, end)`, of the app of an hour."""
+    app_id, _ = key
     return calendar.meeting(table.grain, app_id, zones[app_id], start, end, week_starts.get(app_id, 1))
 
 

@@ -53,7 +53,7 @@ def refresh_goals(refresher: Refresher, days: Sequence[Period]) -> Refreshed:
                 rows = goals.goal_rows(duck, snapshot, counted, saved, known.zones)
         held = calendars(connection, hold=True)
         if not all(held.may_compute(day) for day in due) or saved != saved_goals(
-            connection, list(with_goals), hold=True
+            connection, [day.app_id for day in due], hold=True
         ):
             raise StalePeriodsError("An app, its time zone or its goals changed while its days were computed.")
         return _write(connection, refresher, rows, due, snapshot.version, now)

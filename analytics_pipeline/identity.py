@@ -16,7 +16,7 @@ from analytics_pipeline.lib.calendar import Period
 from analytics_pipeline.lib.period_tables import PeriodTable
 from analytics_pipeline.stores import periods as period_store
 from eventmill.analysis import relations
-from eventmill.lake import Snapshot
+from eventmill.lake import EVENTS, LakeTable, Snapshot
 
 HOUR = timedelta(hours=1)
 TouchedHour = tuple[str, datetime]
@@ -34,7 +34,9 @@ def mark_touched(
     through, since = identities.cursor(pairs), _marked_through(connection)
     if since == through:
         return 0
-    touched = _touched(duck, snapshot, pairs, since)
+    # Somebody else may have brought the map further than `snapshot`: what was stored before those pairs counts too.
+    latest = LakeTable(snapshot.directory.parent, EVENTS).snapshot()
+    touched = _touched(duck, latest, pairs, since)
     with connection.transaction():
         period_store.alone(connection)
         _distrust(connection, touched, now)
@@ -61,7 +63,7 @@ def _distrust(connection: psycopg.Connection, touched: Sequence[TouchedHour], no
     def meeting(table: PeriodTable) -> Iterator[Period]:
         for app_id, hour in touched:
             if app_id in zones:
-                start, end = hour - table.reach, hour + HOUR + table.reach
+                start, end = table.changed_by(hour, hour + HOUR)
                 yield from calendar.meeting(table.grain, app_id, zones[app_id], start, end, week_starts.get(app_id, 1))
 
     for table in period_tables.PERIOD_TABLES:

@@ -67,15 +67,17 @@ def _write(
         .aggregate([])
         .to_pylist()
     }
-    by_version: dict[int, list[Period]] = defaultdict(list)
+    # Days that somebody asked for meanwhile, or that lack no event but have another definition, are in no version.
+    behind = {period for period in periods if _stale_days(connection, [period], held)}
+    by_version: dict[tuple[int, bool], list[Period]] = defaultdict(list)
     for period, version in versions.items():
-        by_version[version].append(period)
-    for version, group in by_version.items():
+        by_version[version, period not in behind].append(period)
+    for (version, is_final), group in by_version.items():
         present = [period for period in group if key_of(period) in filled]
         period_store.add_missing(connection, METRIC.name, present, version)
         definition = duckdb_sql.definition_version(FOLDER)
-        period_store.mark_computed(connection, METRIC.name, group, version, definition, now)
-    return Refreshed(max(by_version), periods, written.changed, written.deleted)
+        period_store.mark_computed(connection, METRIC.name, group, version, definition, now, is_final=is_final)
+    return Refreshed(max(versions.values()), periods, written.changed, written.deleted)
 
 
 def _may_compute(period: Period, known: Calendars, week_starts: dict[str, int]) -> bool:
@@ -109,21 +111,24 @@ def _versions(connection: psycopg.Connection, periods: Sequence[Period], known: 
     # What no commit has made dirty up to here is as it was.
     noticed = lake_progress.noticed_version(connection)
     week_starts = period_store.week_starts(connection)
-    rows = connection.execute(
-        "select app_id, period_start, coalesce(computed_version, 0) from rollups.periods"
-        " join unnest(%s::text[], %s::text[], %s::timestamptz[]) as scope (app_id, grain, period_start)"
-        " using (app_id, grain, period_start) where table_name = %s and dirty_since is not null",
-        [*scope_of(_days(periods, known)), DAYS_TABLE],
-    ).fetchall()
-    stale = {(app_id, start.astimezone(UTC)): version for app_id, start, version in rows}
+    stale = _stale_days(connection, periods, known)
     return {
         period: min(
-            (
-                stale.get((day.app_id, day.start), noticed)
-                for day in calendar.days_of(period, known.zones[period.app_id])
-            ),
+            (stale.get(day, noticed) for day in calendar.days_of(period, known.zones[period.app_id])),
             default=noticed,
         )
         for period in periods
         if _may_compute(period, known, week_starts)
     }
+
+
+def _stale_days(connection: psycopg.Connection, periods: Sequence[Period], known: Calendars) -> dict[Period, int]:
+    """Days of `periods` that are dirty and can be computed, with the lake version that they hold."""
+    days = {key_of(day): day for day in _days(periods, known) if known.may_compute(day)}
+    rows = connection.execute(
+        "select app_id, grain, period_start, coalesce(computed_version, 0) from rollups.periods"
+        " join unnest(%s::text[], %s::text[], %s::timestamptz[]) as scope (app_id, grain, period_start)"
+        " using (app_id, grain, period_start) where table_name = %s and dirty_since is not null",
+        [*scope_of(list(days.values())), DAYS_TABLE],
+    ).fetchall()
+    return {days[app_id, grain, start.astimezone(UTC)]: version for app_id, grain, start, version in rows}

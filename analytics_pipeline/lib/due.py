@@ -57,7 +57,8 @@ def _is_due(table: PeriodTable, period: Dirty, now: datetime, *, is_crowd: bool)
         return True
     if period.start > now:
         return False
-    if period.computed_at is None or period.cause in _WAITED_FOR:
+    # A week whose days are not computed yet is computed again after them.
+    if period.computed_at is None or (period.cause in _WAITED_FOR and table.lane != "long"):
         return True
     if table.lane == "closed":
         return not is_crowd or period.dirty_since <= now - LATE_EVERY

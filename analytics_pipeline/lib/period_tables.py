@@ -18,12 +18,17 @@ COUNTS_CLOSE_AFTER = 5 * MINUTE
 SESSIONS_CLOSE_AFTER = 25 * HOUR + 30 * MINUTE
 SESSION_REACH = 24 * HOUR + 30 * MINUTE
 CLIENT_SESSION_REACH = 48 * HOUR
+# An event of a server joins a session that begins so soon after it: sessions are moved backwards by nothing else.
+SERVER_EVENT_REACH = 30 * MINUTE
 
 
 @dataclass(frozen=True, slots=True)
 class PeriodTable:
-    """One table at one grain. `lane` is that of the runs which compute its periods; `reach` is how far from an event
-    a period may lie that the event changes."""
+    """One table at one grain. `lane` is that of the runs which compute its periods.
+
+    `reach` is how far from an event a period may lie that the event changes; `carry` the same where only sessions that
+    go on from one period into the next are counted in both.
+    """
 
     table_name: str
     grain: Grain
@@ -32,16 +37,22 @@ class PeriodTable:
     sql_folder: str
     closes_after: timedelta = COUNTS_CLOSE_AFTER
     reach: timedelta = timedelta()
+    carry: timedelta = timedelta()
 
     def is_open(self, end: datetime, now: datetime) -> bool:
         """Whether events that arrive now are on time for a period that ends at `end`."""
         return now < end + self.closes_after
 
+    def changed_by(self, start: datetime, end: datetime) -> tuple[datetime, datetime]:
+        """Range that the periods meet which an event in `[start, end)` can change."""
+        back = min(self.carry, SERVER_EVENT_REACH)
+        return start - max(self.reach, back), end + max(self.reach, self.carry)
+
 
 HOURLY = PeriodTable("metric", "hour", "hourly_metric", "closed", "metric")
 DAILY = PeriodTable("metric", "day", "daily_metric", "closed", "metric")
-WEEKLY = PeriodTable("metric", "week", "weekly_metric", "long", "days")
-MONTHLY = PeriodTable("metric", "month", "monthly_metric", "long", "days")
+WEEKLY = PeriodTable("metric", "week", "weekly_metric", "long", "days", carry=CLIENT_SESSION_REACH)
+MONTHLY = PeriodTable("metric", "month", "monthly_metric", "long", "days", carry=CLIENT_SESSION_REACH)
 SESSIONS = PeriodTable("sessions", "day", "sessions", "sessions", "days", SESSIONS_CLOSE_AFTER, CLIENT_SESSION_REACH)
 GOALS = PeriodTable("goals", "day", "goal_metric", "definitions", "goals", SESSIONS_CLOSE_AFTER, CLIENT_SESSION_REACH)
 

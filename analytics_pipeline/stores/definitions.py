@@ -1,5 +1,6 @@
 """Which saved cohorts and funnels have to be computed, and their results: replaced whole, in one transaction."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 from psycopg import sql
 
+from analytics_pipeline.lib.period_tables import SESSIONS, needs_before
 from eventmill.analysis.local_days import Calendar
 
 # A result that lags behind the lake is computed again so long after it was computed last.
@@ -115,6 +117,20 @@ def due(connection: psycopg.Connection, table: ResultTable, definition_version: 
         Due(found_id, app_id, definition, Calendar(ZoneInfo(zone), week_start), lake_floor, is_computed)
         for found_id, app_id, definition, zone, week_start, lake_floor, is_computed in rows
     ]
+
+
+def days_version(connection: psycopg.Connection, app_id: str) -> int:
+    """Lake version that the app's days of actors hold at least; very large where none of them lags behind.
+
+    Days that the lake floor keeps from being computed do not count.
+    """
+    row = connection.execute(
+        "select min(coalesce(computed_version, 0)) from rollups.periods join control.app using (app_id)"
+        " where app_id = %s and table_name = %s and dirty_since is not null"
+        "  and (lake_floor is null or period_start - %s >= lake_floor)",
+        [app_id, SESSIONS.table_name, needs_before(SESSIONS.table_name)],
+    ).fetchone()
+    return sys.maxsize if row is None or row[0] is None else int(row[0])
 
 
 def hold(connection: psycopg.Connection, table: ResultTable, found: Due) -> bool:

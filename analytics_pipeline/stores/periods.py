@@ -15,6 +15,11 @@ from analytics_pipeline.stores.rollups import scope_of
 _CHANGING = 0x70_65_72_69_6F_64
 # A period that is dirty for two causes names the stronger: that events are late goes without saying.
 _CAUSE = "case when old.dirty_since is null or old.cause = 'late_events' then excluded.cause else old.cause end"
+# Whether somebody asked for a period anew in a transaction that the refresh did not see when it began (`lock`).
+_DOUBTED = (
+    "(old.doubted_by is not null and not coalesce(pg_visible_in_snapshot("
+    "old.doubted_by, nullif(current_setting('eventmill.began', true), '')::pg_snapshot), true))"
+)
 _SCOPE = "unnest(%s::text[], %s::text[], %s::timestamptz[]) as scope (app_id, grain, period_start)"
 
 
@@ -97,15 +102,19 @@ def distrust(
     now: datetime,
     cause: Cause = "late_events",
 ) -> None:
-    """Ask for `periods` to be computed again whatever version they claim to have."""
+    """Ask for `periods` to be computed again whatever version they claim to have.
+
+    A refresh that is going on may rest on what was wrong: the periods that it computes stay dirty.
+    """
     connection.execute(
         "insert into rollups.periods as old (table_name, app_id, grain, period_start, period_end, local_date,"
-        " wanted_version, dirty_since, cause)"
-        " select %s, app_id, grain, period_start, period_end, local_date, 0, %s, %s"
+        " wanted_version, dirty_since, cause, doubted_by)"
+        " select %s, app_id, grain, period_start, period_end, local_date, 0, %s, %s, pg_current_xact_id()"
         " from unnest(%s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::date[])"
         "  as wrong (app_id, grain, period_start, period_end, local_date)"
         " on conflict (table_name, app_id, grain, period_start) do update set"
         "  computed_version = null, dirty_since = coalesce(old.dirty_since, excluded.dirty_since),"
+        "  doubted_by = excluded.doubted_by,"
         f"  cause = {_CAUSE}",
         [
             table_name,
@@ -152,7 +161,8 @@ def alone(connection: psycopg.Connection) -> None:
 def lock(connection: psycopg.Connection, table_name: str, periods: Sequence[Period]) -> None:
     """Keep others from refreshing `periods` until the transaction ends; taken in one order, so nobody deadlocks.
 
-    A run takes all apps, so a lock per start does, and Postgres has room for few thousand.
+    A run takes all apps, so a lock per start does, and Postgres has room for few thousand. Call it before anything is
+    read: what others ask for from now on (`distrust`), `mark_computed` does not clear.
     """
     connection.execute(
         "select pg_advisory_xact_lock(key) from (select distinct"
@@ -160,6 +170,7 @@ def lock(connection: psycopg.Connection, table_name: str, periods: Sequence[Peri
         f"{_SCOPE} order by 1) as keys",
         [table_name, *scope_of(periods)],
     )
+    connection.execute("select set_config('eventmill.began', pg_current_snapshot()::text, true)")
 
 
 def computed_versions(
@@ -181,12 +192,18 @@ def mark_computed(
     version: int,
     definition_version: str,
     now: datetime,
+    *,
+    is_final: bool = True,
 ) -> None:
-    """Note that `periods` hold lake version `version`; clears those that wanted no newer one."""
+    """Note that `periods` hold lake version `version`; clears those that wanted no newer one.
+
+    Not those that somebody has asked for since the transaction's `lock`, and none unless `is_final`.
+    """
     connection.execute(
-        "update rollups.periods as old set computed_version = %s, computed_at = %s, definition_version = %s,"
+        f"update rollups.periods as old set computed_version = case when not {_DOUBTED} then %s::bigint end,"
+        "  computed_at = %s, definition_version = %s, doubted_by = null,"
         "  closed_at = case when period_end + %s <= %s then coalesce(closed_at, %s) end,"
-        "  dirty_since = case when wanted_version > %s then dirty_since end,"
+        f"  dirty_since = case when wanted_version > %s or {_DOUBTED} or not %s then dirty_since end,"
         "  late_pending = case when wanted_version > %s then late_pending else 0 end"
         f" from {_SCOPE} where table_name = %s"
         "  and (old.app_id, old.grain, old.period_start) = (scope.app_id, scope.grain, scope.period_start)",
@@ -198,6 +215,7 @@ def mark_computed(
             now,
             now,
             version,
+            is_final,
             version,
             *scope_of(list(periods)),
             table_name,

@@ -32,7 +32,8 @@ from eventmill.lake import (
 from eventmill.row_removal import Hit
 
 FILES_PER_COMMIT = 50
-TABLES = (EVENTS, QUARANTINE, IDENTITY_MAP, SESSION_DAYS, SESSIONS, ACTOR_DAYS, ACTOR_FIRST)
+# The map follows the events at once: a refresh in between would count with who the person was.
+TABLES = (EVENTS, IDENTITY_MAP, QUARANTINE, SESSION_DAYS, SESSIONS, ACTOR_DAYS, ACTOR_FIRST)
 _ENTRY = re.compile(r"(\d{20})\.json")
 _LOOKED_AT = {
     EVENTS.name: ("app_id", "user_id", "anonymous_id"),
