@@ -32,6 +32,7 @@ NUMBERS = count(1)
 hypothesis_settings.register_profile(
     "eventmill", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
+hypothesis_settings.register_profile("thorough", deadline=None, derandomize=False, max_examples=2_000)
 hypothesis_settings.load_profile("eventmill")
 
 
