@@ -82,7 +82,7 @@ def list_(settings: Settings, as_json: bool) -> None:
 @click.option("--name", help="A new name; the id stays.")
 @click.option("--owner", "owner_id", help="Whoever answers for it.")
 @click.option("--time-zone", help="A new IANA time zone; all its numbers are computed anew.")
-@click.option("--week-start", type=int, help="1 Monday to 7 Sunday.")
+@click.option("--week-start", type=int, help="1 Monday to 7 Sunday; its weeks are computed anew.")
 @click.option("--retention-days", type=int, help="0 is for ever.")
 @click.option("--events-per-second", type=int, help="What the gateway takes before it answers 429; 0 is no limit.")
 @origin_option

@@ -158,7 +158,8 @@ def update_app(connection: psycopg.Connection[Any], app_id: str, **changes: Any)
     """Change name, owner_id, time_zone, week_start, retention_days or events_per_second. The caller commits.
 
     A new time zone moves every period, so the app's rollups go in the same transaction, and the pipeline is asked to
-    compute them anew from the lake. Raises EventmillError for an unknown app or a value that breaks a rule.
+    compute them anew from the lake; another first weekday does so with its weeks, but for those before the app's lake
+    floor. Raises EventmillError for an unknown app or a value that breaks a rule.
     """
     values = _checked(changes)
     with connection.transaction():
@@ -173,7 +174,11 @@ def update_app(connection: psycopg.Connection[Any], app_id: str, **changes: Any)
             connection.execute(statement, values | {"app_id": app_id})
         after = get_app(connection, app_id)
         if after.time_zone != before.time_zone:
+            _refuse_if_archived(connection, app_id)
             delete_rollups(connection, app_id, keep="ingest_%")
+            reconciliation.request(connection)
+        elif after.week_start != before.week_start:
+            _delete_weeks(connection, app_id)
             reconciliation.request(connection)
     return after
 
@@ -187,6 +192,27 @@ def rotate_key(
         origins = key_origins(connection, app_id, kind) if allowed_origins is None else allowed_origins
         revoke_keys(connection, app_id, kind)
         return issue_key(connection, app.org_id, kind, [app_id], allowed_origins=origins)
+
+
+def _refuse_if_archived(connection: psycopg.Connection[Any], app_id: str) -> None:
+    """Raise EventmillError where periods would go that cannot be computed again: their events are archived."""
+    row = connection.execute("select lake_floor from control.app where app_id = %s", [app_id]).fetchone()
+    if row is not None and row[0] is not None:
+        raise EventmillError(
+            f"time_zone cannot change while events before {row[0]:%Y-%m-%d %H:%M %Z} are archived: their numbers would"
+            " be lost, for they cannot be computed again.",
+            f"`eventmill archive restore --app {app_id} --from DATE --to DATE` brings the events back first.",
+        )
+
+
+def _delete_weeks(connection: psycopg.Connection[Any], app_id: str) -> None:
+    """Delete the app's weeks, but for those that ended before its lake floor."""
+    for table in ("metric", "periods"):
+        statement = sql.SQL(
+            "delete from rollups.{} as old using control.app where app.app_id = old.app_id and old.app_id = %s"
+            " and grain = 'week' and (lake_floor is null or period_start + interval '7 days 1 hour' > lake_floor)"
+        ).format(sql.Identifier(table))
+        connection.execute(statement, [app_id])
 
 
 def delete_rollups(connection: psycopg.Connection[Any], app_id: str, keep: str = "") -> int:

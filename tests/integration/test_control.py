@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from eventmill.contracts.decode import AppRules
-from eventmill.control import apps
+from eventmill.control import apps, reconciliation
 from eventmill.control.credentials import authenticate, issue_key
 from eventmill.control.rules import app_rules
 from eventmill.errors import EventmillError
@@ -127,6 +127,32 @@ def test_a_new_time_zone_takes_the_apps_rollups_with_it(connection: psycopg.Conn
         )
     assert apps.update_app(connection, "one", time_zone="Asia/Kathmandu").time_zone == "Asia/Kathmandu"
     assert connection.execute("select app_id from rollups.counted_arrival").fetchall() == [("two",)]
+
+
+def test_a_time_zone_stays_while_numbers_would_be_lost_with_it(connection: psycopg.Connection) -> None:
+    apps.create_app(connection, "one")
+    connection.execute("update control.app set lake_floor = '2026-05-12T00:00:00Z'")
+    with pytest.raises(EventmillError, match="events before 2026-05-12 00:00 UTC are archived"):
+        apps.update_app(connection, "one", time_zone="Asia/Kathmandu")
+    assert apps.get_app(connection, "one").time_zone == "UTC"
+
+
+def test_another_first_weekday_takes_the_apps_weeks_with_it_but_for_archived_ones(
+    connection: psycopg.Connection,
+) -> None:
+    apps.create_app(connection, "one")
+    connection.execute("update control.app set lake_floor = '2026-05-12T00:00:00Z'")
+    for grain, start in (("week", "2026-05-04"), ("week", "2026-05-11"), ("day", "2026-05-12")):
+        connection.execute(
+            "insert into rollups.periods"
+            " (table_name, app_id, grain, period_start, period_end, local_date, wanted_version)"
+            " values ('metric', 'one', %s, %s, %s, %s, 1)",
+            [grain, f"{start}T00:00:00Z", f"{start}T01:00:00Z", start],
+        )
+    apps.update_app(connection, "one", week_start=7)
+    rows = connection.execute("select grain, local_date::text from rollups.periods order by 2").fetchall()
+    assert rows == [("week", "2026-05-04"), ("day", "2026-05-12")]
+    assert reconciliation.wanted_at(connection) is not None
 
 
 def test_an_update_changes_only_what_it_names(connection: psycopg.Connection) -> None:
