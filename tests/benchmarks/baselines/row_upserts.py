@@ -2,8 +2,8 @@
 
 `python -m tests.benchmarks.baselines.row_upserts DATABASE SECONDS` prints `{"updates": …, "seconds": …}`. It has what a
 careful author gives it: 16 connections in four processes, uvloop, prepared statements, autocommit, and PostgreSQL with
-eventmill's own settings. Cuts and their values are those of the benchmark's events. It counts events only: uniques would
-cost it more.
+eventmill's own settings. Cuts and their values are those of the benchmark's events. It counts events only: uniques
+would cost it more.
 """
 
 import asyncio
