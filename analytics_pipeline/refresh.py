@@ -151,7 +151,8 @@ class Refresher:
                 snapshot = self.snapshot()
                 versions = period_store.computed_versions(connection, rollups.METRIC.name, periods)
                 found = OpenState(duck).refresh(snapshot, periods, versions)
-                result = self._write(connection, rollups.METRIC, found.rows, periods, found.whole, snapshot, now)
+                written = (found.rows, periods, found.whole, snapshot, now)
+                result = self._write(connection, rollups.METRIC, *written, gone=found.gone)
                 _write_arrivals(connection, found.arrivals, found.whole, snapshot, now)
             # Postgres first: a state that is behind it only does the same work again.
             duck.commit()
@@ -166,6 +167,7 @@ class Refresher:
         whole: Sequence[Period],
         snapshot: Snapshot,
         now: datetime,
+        gone: pa.Table | None = None,
     ) -> Refreshed:
         zones = period_store.zones(connection, hold=True)
         if not all(period.app_id in zones and calendar.is_in(period, zones[period.app_id]) for period in periods):
@@ -173,7 +175,7 @@ class Refresher:
         if len(period_store.above_floor(connection, periods)) < len(periods):
             raise StalePeriodsError("Events of these periods were archived while they were computed.")
         with restatements.watch(connection, table.name, periods, now, self.cause) as watched:
-            written = watched.wrote(rollups.write(connection, table, rows, whole, now))
+            written = watched.wrote(rollups.write(connection, table, rows, whole, now, gone=gone))
         period_store.alone(connection)
         period_store.add_missing(connection, table.name, _present(table, rows, periods), snapshot.version)
         period_store.mark_computed(

@@ -48,11 +48,15 @@ def metric(rows: list[Row], zones: dict[str, ZoneInfo], kept: int = 1000) -> dic
 
 
 def _derive_sessions(rows: list[Row]) -> None:
-    """Name the session of every event of one period: the client's, or the run of its actor's events without one."""
+    """Name the session of every event of one period: the client's, or the run of its actor's events without one.
+
+    An id that only servers send is no session.
+    """
     last: dict[Any, tuple[datetime, int]] = {}
+    opened = {row.get("session_id") for row in rows if row["source"] != "server"}
     for row in sorted(rows, key=lambda row: row["event_time"]):
         if row.get("session_id") is not None:
-            row["session"] = ("client", row["session_id"])
+            row["session"] = ("client", row["session_id"]) if row["session_id"] in opened else None
         elif row["source"] == "server":
             row["session"] = None
         else:

@@ -22,4 +22,6 @@ def count_fresh(connection: duckdb.DuckDBPyConnection) -> None:
     """Make `result` of the `fresh_…` tables."""
     for name, fresh in zip(_SHARED, ("combo", "cut", "key", "loose"), strict=True):
         connection.execute(f"create or replace temp view {name} as from fresh_{fresh}")
-    duckdb_sql.run(connection, "cut_counts", "runs", "cut_totals", "ranked", "others", "other_totals", "result")
+    duckdb_sql.run(
+        connection, "cut_counts", "unopened", "runs", "cut_totals", "ranked", "others", "other_totals", "result"
+    )

@@ -1,5 +1,7 @@
 """The kept numbers and keys of open periods: adds new events, follows who is who, and hands rows out."""
 
+from dataclasses import dataclass
+
 import duckdb
 import pyarrow as pa
 
@@ -12,6 +14,15 @@ _MAPPED = (
     " from {relation} as events left join mapping using (actor)"
 )
 _IS_USER = ", events.is_user or mapping.user_actor is not null as is_user"
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """Rows of `rollups.metric`, keys of rows that are none any more, and rows of `rollups.counted_arrival`."""
+
+    rows: pa.Table
+    gone: pa.Table
+    counted: pa.Table
 
 
 def use_events_as_named(connection: duckdb.DuckDBPyConnection) -> None:
@@ -41,7 +52,7 @@ def add_tail(connection: duckdb.DuckDBPyConnection) -> None:
     use_events_as_named(connection)
     duckdb_sql.run(connection, "open_pairs")
     cuts.gather(connection)
-    duckdb_sql.run(connection, "open_names", "cut_counts", "open_merge")
+    duckdb_sql.run(connection, "open_names", "cut_counts", "open_values", "open_merge")
     _add_arrivals(connection)
 
 
@@ -51,8 +62,7 @@ def add_whole(connection: duckdb.DuckDBPyConnection) -> None:
     cuts.gather(connection)
     duckdb_sql.run(connection, "open_names", "cut_counts")
     use_keys(connection, "fresh_key", "fresh_loose")
-    duckdb_sql.run(connection, "runs", "cut_totals", "open_add")
-    connection.execute("insert into added_period select period_id from wanted")
+    duckdb_sql.run(connection, "unopened", "runs", "cut_totals", "ranked", "others", "open_add")
     _add_arrivals(connection)
 
 
@@ -68,26 +78,17 @@ def use_keys(connection: duckdb.DuckDBPyConnection, keys: str, loose: str) -> No
     connection.execute(f"create or replace temp view cut_loose as {mapped_loose}")
 
 
-def rows(connection: duckdb.DuckDBPyConnection, whole: list[int]) -> tuple[pa.Table, pa.Table, set[int]]:
-    """Rows of `rollups.metric` and `rollups.counted_arrival`, and the ids of the periods of which these are all.
-
-    `whole` are the periods to hand out whole in any case; others join them where a value that was handed out has to go.
-    """
+def rows(connection: duckdb.DuckDBPyConnection, whole: list[int]) -> Handed:
+    """What changed in the periods in `wanted`, and all of those in `whole`."""
     connection.execute(
-        "create or replace temp table cut_total as select * from cut"
-        " where list_contains($1, period_id) or period_id in (select period_id from changed)",
-        [whole],
-    )
-    duckdb_sql.run(connection, "ranked", "open_values", "open_others", "other_totals")
-    connection.execute(
-        "create or replace temp table whole_period as select unnest($1::bigint[]) as period_id union from moved_period",
+        "create or replace temp table whole_period as select unnest($1::bigint[]) as period_id",
         [whole],
     )
     duckdb_sql.run(connection, "open_result")
     found = connection.sql(duckdb_sql.statement("metric_rows")).to_arrow_table()
+    gone = connection.sql(duckdb_sql.statement("gone_rows")).to_arrow_table()
     connection.execute(
         "create or replace temp table arrived as from open_arrival"
         " where period_id in (from whole_period) or period_id in (from changed_arrival)"
     )
-    counted = connection.sql(duckdb_sql.statement("arrival_rows")).to_arrow_table()
-    return found, counted, {period_id for (period_id,) in connection.execute("from whole_period").fetchall()}
+    return Handed(found, gone, connection.sql(duckdb_sql.statement("arrival_rows")).to_arrow_table())

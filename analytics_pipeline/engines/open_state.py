@@ -24,7 +24,6 @@ _OF_PERIODS = (
     "kept_key",
     "kept_loose",
     "kept_value",
-    "kept_other",
     "kept_other_unique",
     "cut",
     "open_arrival",
@@ -39,11 +38,12 @@ PeriodKey = tuple[str, str, datetime]
 class OpenRefresh:
     """What a refresh of open periods found.
 
-    `rows` are rows of `rollups.metric`: all of those of the periods in `whole`, and the changed ones of the others.
-    `arrivals` likewise. `new_rows` is how many rows of the lake were read.
+    `rows` are rows of `rollups.metric`: all of those of the periods in `whole`, and the changed ones of the others, of
+    which `gone` has the keys of rows to delete. `arrivals` likewise. `new_rows` is how many rows of the lake were read.
     """
 
     rows: pa.Table
+    gone: pa.Table
     arrivals: Arrivals
     whole: Sequence[Period]
     new_rows: int
@@ -81,7 +81,6 @@ class OpenState:
         """
         self._db.execute("create or replace temp table changed (period_id bigint, cut_id ubigint)")
         self._db.execute("create or replace temp table changed_arrival (period_id bigint)")
-        self._db.execute("create or replace temp table added_period (period_id bigint)")
         pairs = identities.update(self._db, snapshot)
         since = self._valid_progress(snapshot, pairs)
         known = self._known_periods()
@@ -92,12 +91,13 @@ class OpenState:
         self._add_tail(snapshot, old, since)
         copies = [self._add_whole(snapshot, new)] if new else []
         whole = new + [period for period in old if written.get(key_of(period)) != known[key_of(period)][1]]
-        rows, counted, whole = self._rows(periods, whole)
+        handed = self._rows(periods, whole)
         copies.append(open_tail.kept_copies(self._db, all_homes=bool(whole)))
         self._note(snapshot, pairs)
         found = pa.concat_tables(part.rows for part in copies)
         homes = [home for part in copies for home in part.homes]
-        return OpenRefresh(rows, Arrivals(counted, found, homes), whole, since.new_rows)
+        arrivals = Arrivals(handed.counted, found, homes)
+        return OpenRefresh(handed.rows, handed.gone, arrivals, whole, since.new_rows)
 
     def _valid_progress(self, snapshot: Snapshot, pairs: Snapshot) -> _Progress:
         """Up to where the state holds the lake; starts anew where that is not certain."""
@@ -163,11 +163,10 @@ class OpenState:
         open_counts.add_whole(self._db)
         return open_tail.copies_of_uncovered(self._db, snapshot, start, end)
 
-    def _rows(self, periods: Sequence[Period], whole: Sequence[Period]) -> tuple[pa.Table, pa.Table, list[Period]]:
+    def _rows(self, periods: Sequence[Period], whole: Sequence[Period]) -> open_counts.Handed:
         known = self._known_periods()
         self._want(periods)
-        rows, counted, whole_ids = open_counts.rows(self._db, [known[key_of(period)][0] for period in whole])
-        return rows, counted, [period for period in periods if known[key_of(period)][0] in whole_ids]
+        return open_counts.rows(self._db, [known[key_of(period)][0] for period in whole])
 
     def _want(self, periods: Sequence[Period]) -> None:
         known = self._known_periods()

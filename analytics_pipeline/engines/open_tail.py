@@ -50,7 +50,10 @@ def _cover(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, home: date
     """Remember the ids of a home hour's rows that were in the lake before."""
     relations.use_lake(connection, files.files_of_home(snapshot, (home.date(), home.hour)), name="home_files")
     connection.execute(f"create or replace temp view lake as select * from home_files where stream_seq <= {int(since)}")
-    connection.execute("insert into seen select distinct $1::timestamp, hash(app_id, event_id) from lake", [home])
+    connection.execute(
+        "insert into seen select distinct $1::timestamp, event_number($1::timestamp, app_id, event_id) from lake",
+        [home],
+    )
     connection.execute(relations.statement("copies"))
     connection.execute(f"insert into left_out {duckdb_sql.statement('later_copies')}")
     connection.execute("insert into covered_home values ($1)", [home])

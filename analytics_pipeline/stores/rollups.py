@@ -81,8 +81,12 @@ def write(
     whole: Sequence[Period],
     computed_at: datetime,
     schema: str = ROLLUPS,
+    gone: pa.Table | None = None,
 ) -> Written:
-    """Upsert `rows` where they differ; for the periods in `whole`, delete the rows that `rows` does not have."""
+    """Upsert `rows` where they differ; for the periods in `whole`, delete the rows that `rows` does not have.
+
+    `gone` has the keys of single rows to delete besides.
+    """
     incoming = sql.Identifier(f"incoming_{table.name}")
     target = sql.Identifier(schema, table.name)
     columns = sql.SQL(", ").join(map(sql.Identifier, table.columns))
@@ -94,6 +98,10 @@ def write(
     vanished = _delete_vanished(table, incoming, target)
     deleted = _by_period(connection, table, vanished, scope_of(whole)) if whole else Counter()
     connection.execute(sql.SQL("drop table {}").format(incoming))
+    if gone is not None and gone.num_rows:
+        deleted += _by_period(
+            connection, table, _delete_named(table, target), [gone[k].to_pylist() for k in table.keys]
+        )
     return Written(changed.total(), deleted.total(), changed + deleted)
 
 
@@ -145,6 +153,16 @@ def _delete_vanished(table: RollupTable, incoming: sql.Identifier, target: sql.I
         " where old.app_id = scope.app_id and {grain} old.period_start = scope.period_start"
         " and not exists (select from {incoming} as new where {same_key})"
     ).format(target=target, incoming=incoming, grain=grain, same_key=same_key)
+
+
+def _delete_named(table: RollupTable, target: sql.Composable) -> sql.Composed:
+    types = {"period_start": "timestamptz"}
+    arrays = sql.SQL(", ").join(sql.SQL(f"%s::{types.get(name, 'text')}[]") for name in table.keys)
+    same_key = sql.SQL(" and ").join(sql.SQL("gone.{0} = old.{0}").format(sql.Identifier(name)) for name in table.keys)
+    keys = sql.SQL(", ").join(map(sql.Identifier, table.keys))
+    return sql.SQL("delete from {target} as old using unnest({arrays}) as gone ({keys}) where {same_key}").format(
+        target=target, arrays=arrays, keys=keys, same_key=same_key
+    )
 
 
 def scope_of(periods: Sequence[Period]) -> list[list[object]]:

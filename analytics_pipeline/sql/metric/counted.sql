@@ -8,7 +8,8 @@ select
     events.actor_user_id is not null as is_user,
     key_of(events.app_id, events.actor) as actor,
     case when events.session_id is null then 0 else key_of(events.app_id, events.session_id) end as session,
-    -- What the server sends opens no session.
+    -- What the server sends opens no session: it joins one.
+    events.session_id is null or events.source <> 'server' as opens,
     case when events.session_id is null and events.source <> 'server' then epoch_us(events.event_time) end as loose_us,
     hour_number(events.received_at) as received_hour,
     case

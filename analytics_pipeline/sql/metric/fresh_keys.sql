@@ -1,5 +1,5 @@
--- `fresh_key`: the different (combo, actor, session, is_human) of every period with their numbers of events and views.
--- Most events repeat one of them: all cuts are counted from this table. A page's numbers are those of its views.
+-- `fresh_key`: the different (combo, actor, session, is_human, opens) of every period with their numbers of events and
+-- views. Most events repeat one of them: all cuts are counted from this table. A page's numbers are those of its views.
 create or replace temp table fresh_key as
 select
     period_id,
@@ -8,6 +8,7 @@ select
     is_user,
     session,
     is_human,
+    opens,
     count(*) as events,
     count(*) filter (where is_view) as views
 from counted
@@ -20,6 +21,7 @@ select
     is_user,
     session,
     is_human,
+    opens,
     count(*) as events,
     count(*) filter (where is_view) as views
 from counted
@@ -32,6 +34,7 @@ select
     is_user,
     session,
     is_human,
+    opens,
     count(*) as events,
     count(*) as views
 from counted
@@ -45,6 +48,7 @@ select
     is_user,
     session,
     is_human,
+    opens,
     count(*) as events,
     count(*) filter (where is_view) as views
 from counted

@@ -1,8 +1,10 @@
 -- Ids and sets of values as 64-bit numbers, which are quick to group by. `salt` is chosen such that no two of those
 -- in question share a number, wherever the result has to be exact.
 create or replace temp macro key_of(app_id, id) as hash(app_id, id, getvariable('salt'));
+create or replace temp macro event_number(home, app_id, event_id) as hash(home, app_id, event_id);
 create or replace temp macro combo_of(family, a, b, c, d, e, f) as hash(family, a, b, c, d, e, f, getvariable('salt'));
 create or replace temp macro cut_of(dimension, value) as hash(dimension, value, getvariable('salt'));
+create or replace temp macro other_of(dimension) as hash('other', dimension, 'values', getvariable('salt'));
 
 -- What an event says of its dimensions is kept as one number for each family of them: those of one family mostly
 -- change together, so that an actor has few different ones. Hours have fewer dimensions.
@@ -57,18 +59,29 @@ create or replace temp macro visitors_in(keys, cuts) as table
     from actors
     group by all;
 
--- Distinct sessions of the client in every cut, from keys (period_id, combo, session, is_human).
-create or replace temp macro sessions_in(keys, cuts) as table
+-- Distinct sessions of the client in every cut, from keys (period_id, combo, session, is_human). `unopened` (period_id,
+-- session, is_opened_by_bots) are those that are none: servers alone sent them, or in the traffic of humans bots did.
+create or replace temp macro sessions_in(keys, cuts, unopened) as table
     with
-    sessions as (
+    opened as (
         select
             keys.period_id,
-            cuts.cut_id,
+            keys.combo,
             keys.session,
-            bool_or(keys.is_human) as is_human
+            keys.is_human and unopened.session is null as is_human
         from query_table(keys) as keys
+        left join query_table(unopened) as unopened using (period_id, session)
+        where keys.session <> 0 and coalesce(unopened.is_opened_by_bots, true)
+    ),
+
+    sessions as (
+        select
+            opened.period_id,
+            cuts.cut_id,
+            opened.session,
+            bool_or(opened.is_human) as is_human
+        from opened
         inner join query_table(cuts) as cuts using (combo)
-        where keys.session <> 0
         group by all
     )
 
@@ -145,92 +158,65 @@ create or replace temp macro runs_in(runs, cuts) as table
     from all_runs
     group by all;
 
--- By how much the distinct actors of every cut change, from keys as in `visitors_in` with `in_before` and `in_after`.
-create or replace temp macro visitor_changes_in(keys, cuts) as table
-    with occurrences as (
+-- By how much the distinct ids of every cut change, from keys (period_id, combo, id, is_user, is_human) that count
+-- `before`, `after`, and so of humans. `others` (period_id, combo, other_id and the four likewise) are values not told
+-- apart. Ids that do not come or go are passed over.
+create or replace temp macro changes_in(keys, cuts, others) as table
+    with occurrences as materialized (
         select
             keys.period_id,
             cuts.cut_id,
-            keys.actor,
+            keys.id,
             keys.is_user,
-            keys.is_human,
-            keys.in_before,
-            keys.in_after
+            keys.before,
+            keys.after,
+            keys.human_before,
+            keys.human_after
         from query_table(keys) as keys
         inner join query_table(cuts) as cuts using (combo)
-    ),
-
-    moving as (
-        from occurrences select distinct
-            period_id,
-            cut_id,
-            actor
-        where in_before <> in_after
-    ),
-
-    actors as (
-        select
-            period_id,
-            cut_id,
-            actor,
-            bool_or(is_user) as is_user,
-            bool_or(in_after)::int - bool_or(in_before)::int as change,
-            bool_or(in_after and is_human)::int - bool_or(in_before and is_human)::int as human_change
-        from occurrences
-        semi join moving using (period_id, cut_id, actor)
-        group by all
-    )
-
-    select
-        period_id,
-        cut_id,
-        sum(change) filter (where is_user) as users,
-        sum(human_change) filter (where is_user) as human_users,
-        sum(change) as visitors,
-        sum(human_change) as human_visitors
-    from actors
-    group by all;
-
--- The same of the client's sessions.
-create or replace temp macro session_changes_in(keys, cuts) as table
-    with occurrences as (
+        union all
         select
             keys.period_id,
-            cuts.cut_id,
-            keys.session,
-            keys.is_human,
-            keys.in_before
+            others.other_id as cut_id,
+            keys.id,
+            keys.is_user,
+            keys.before and others.before as before,
+            keys.after and others.after as after,
+            keys.human_before and others.human_before as human_before,
+            keys.human_after and others.human_after as human_after
         from query_table(keys) as keys
-        inner join query_table(cuts) as cuts using (combo)
-        where keys.session <> 0
+        inner join query_table(others) as others using (period_id, combo)
     ),
 
     moving as (
         from occurrences select distinct
             period_id,
             cut_id,
-            session
-        where not in_before
+            id
+        where before <> after or human_before <> human_after
     ),
 
-    sessions as (
+    ids as (
         select
             period_id,
             cut_id,
-            session,
-            1 - bool_or(in_before)::int as change,
-            bool_or(is_human)::int - bool_or(in_before and is_human)::int as human_change
+            id,
+            bool_or(is_user) as is_user,
+            bool_or(after)::int - bool_or(before)::int as change,
+            bool_or(human_after)::int - bool_or(human_before)::int as human_change
         from occurrences
-        semi join moving using (period_id, cut_id, session)
+        semi join moving using (period_id, cut_id, id)
         group by all
     )
 
     select
         period_id,
         cut_id,
-        sum(change) as sessions,
-        sum(human_change) as human_sessions
-    from sessions
+        sum(change) filter (where is_user) as user_change,
+        sum(human_change) filter (where is_user) as human_user_change,
+        sum(change) as change,
+        sum(human_change) as human_change
+    from ids
     group by all;
 
 -- Uniques of the rows `other`, in one pass: keys (period_id, other_id, actor, is_user, session, in_all, in_humans) of
@@ -259,17 +245,18 @@ create or replace temp macro other_visitors_in(keys) as table
     from actors
     group by all;
 
-create or replace temp macro other_sessions_in(keys) as table
+create or replace temp macro other_sessions_in(keys, unopened) as table
     with
     sessions as (
         select
-            period_id,
-            other_id,
-            session,
-            bool_or(in_all) as in_all,
-            bool_or(in_humans) as in_humans
-        from query_table(keys)
-        where session <> 0
+            keys.period_id,
+            keys.other_id,
+            keys.session,
+            bool_or(keys.in_all) as in_all,
+            bool_or(keys.in_humans and unopened.session is null) as in_humans
+        from query_table(keys) as keys
+        left join query_table(unopened) as unopened using (period_id, session)
+        where keys.session <> 0 and coalesce(unopened.is_opened_by_bots, true)
         group by all
     )
 

@@ -8,6 +8,8 @@ seeds as (
     select distinct actor from fresh_key
     union
     select actor from changed_mapping
+    union
+    select actor from moved_key
 ),
 
 persons as (
@@ -52,46 +54,65 @@ select
     actor,
     is_user,
     session,
-    is_human
+    is_human,
+    opens
 from fresh_key
-anti join touched_key using (period_id, combo, actor, session, is_human);
+anti join touched_key using (period_id, combo, actor, session, is_human, opens);
 
-create or replace temp view key_before as
-select
-    touched_key.* replace (
-        coalesce(touched_actor.user_before, touched_key.actor) as actor,
-        touched_key.is_user or touched_actor.user_before is not null as is_user
-    )
-from touched_key
-inner join touched_actor using (actor);
-
-create or replace temp view key_after as
-select
-    keys.* replace (
-        coalesce(touched_actor.user_after, keys.actor) as actor,
-        keys.is_user or touched_actor.user_after is not null as is_user
-    )
-from (
-    from touched_key
-    union all
-    from new_key
-) as keys
-inner join touched_actor using (actor);
-
-create or replace temp table session_before as
+create or replace temp table touched_session as
 with sessions as (
-    select distinct session from new_key
+    select distinct session from (
+        select session from new_key
+        union all
+        select session from moved_key
+    ) as touched
     where session <> 0
 )
 
-select kept_key.*
+select
+    kept_key.*,
+    true as in_before
 from kept_key
-semi join sessions using (session);
-
-create or replace temp view session_after as
-from session_before
+semi join sessions using (session)
 union all
-from new_key;
+select
+    new_key.*,
+    false as in_before
+from new_key
+where session <> 0;
+
+-- Of sessions that servers send events of: whether a client has opened them, of whatever kind or a human's.
+create or replace temp table opening as
+with of_servers as (
+    from touched_session select distinct
+        period_id,
+        session
+    where not opens
+)
+
+select
+    period_id,
+    session,
+    bool_or(opens and in_before) as before,
+    bool_or(opens) as after,
+    bool_or(opens and is_human and in_before) as human_before,
+    bool_or(opens and is_human) as human_after
+from touched_session
+semi join of_servers using (period_id, session)
+group by period_id, session;
+
+create or replace temp table session_moves as
+select
+    touched_session.period_id,
+    touched_session.combo,
+    touched_session.session as id,
+    false as is_user,
+    touched_session.in_before and coalesce(opening.before, true) as before,
+    coalesce(opening.after, true) as after,
+    touched_session.in_before and touched_session.is_human and coalesce(opening.human_before, true) as human_before,
+    touched_session.is_human and coalesce(opening.human_after, true) as human_after
+from touched_session
+left join opening using (period_id, session);
 
 create or replace temp table touched_loose as
 select kept_loose.*
@@ -116,57 +137,98 @@ create or replace temp table run_before as from runs_of('loose_before');
 
 create or replace temp table run_after as from runs_of('loose_after');
 
-create or replace temp view key_moves as
+create or replace temp view other_combo_before as
 select
-    touched_key.* replace (
-        coalesce(touched_actor.user_after, touched_key.actor) as actor,
-        touched_key.is_user or touched_actor.user_after is not null as is_user
-    ),
-    (touched_actor.user_before is not distinct from touched_actor.user_after) as in_before,
-    true as in_after
-from touched_key
-inner join touched_actor using (actor)
-union all by name
-select
-    touched_key.* replace (
-        coalesce(touched_actor.user_before, touched_key.actor) as actor,
-        touched_key.is_user or touched_actor.user_before is not null as is_user
-    ),
-    true as in_before,
-    false as in_after
-from touched_key
-inner join touched_actor using (actor)
-where touched_actor.user_before is distinct from touched_actor.user_after
-union all by name
-select
-    new_key.* replace (
-        coalesce(touched_actor.user_after, new_key.actor) as actor,
-        new_key.is_user or touched_actor.user_after is not null as is_user
-    ),
-    false as in_before,
-    true as in_after
-from new_key
-inner join touched_actor using (actor);
+    period_id,
+    combo,
+    other_id,
+    before as is_other,
+    human_before as is_other_of_humans
+from other_combo
+where before or human_before;
 
-create or replace temp view session_moves as
+create or replace temp view other_combo_after as
+select
+    period_id,
+    combo,
+    other_id,
+    after as is_other,
+    human_after as is_other_of_humans
+from other_combo
+where after or human_after;
+
+create or replace temp table other_run_before as from other_runs('run_before', 'other_combo_before');
+
+create or replace temp table other_run_after as from other_runs('run_after', 'other_combo_after');
+
+create or replace temp table key_moves as
+with
+moves as (
+    select
+        touched_key.period_id,
+        touched_key.combo,
+        coalesce(touched_actor.user_after, touched_key.actor) as id,
+        touched_key.is_user or touched_actor.user_after is not null as is_user,
+        touched_key.is_human,
+        (touched_actor.user_before is not distinct from touched_actor.user_after) as before,
+        true as after
+    from touched_key
+    inner join touched_actor using (actor)
+    union all
+    select
+        touched_key.period_id,
+        touched_key.combo,
+        coalesce(touched_actor.user_before, touched_key.actor) as id,
+        touched_key.is_user or touched_actor.user_before is not null as is_user,
+        touched_key.is_human,
+        true as before,
+        false as after
+    from touched_key
+    inner join touched_actor using (actor)
+    where touched_actor.user_before is distinct from touched_actor.user_after
+    union all
+    select
+        new_key.period_id,
+        new_key.combo,
+        coalesce(touched_actor.user_after, new_key.actor) as id,
+        new_key.is_user or touched_actor.user_after is not null as is_user,
+        new_key.is_human,
+        false as before,
+        true as after
+    from new_key
+    inner join touched_actor using (actor)
+)
+
 select
     *,
-    true as in_before
-from session_before
-union all
-select
-    *,
-    false as in_before
-from new_key;
+    before and is_human as human_before,
+    after and is_human as human_after
+from moves;
+
+create or replace temp table visitor_change as from changes_in('key_moves', 'combo', 'other_combo');
+
+create or replace temp table session_change as from changes_in('session_moves', 'combo', 'other_combo');
 
 create or replace temp table change as
 with
 parts as (
     from cut_counts
     union all by name
-    from visitor_changes_in('key_moves', 'combo')
+    select
+        period_id,
+        cut_id,
+        user_change as users,
+        human_user_change as human_users,
+        change as visitors,
+        human_change as human_visitors
+    from visitor_change
     union all by name
-    from session_changes_in('session_moves', 'combo')
+    select
+        period_id,
+        cut_id,
+        change as sessions,
+        human_change as human_sessions
+    from session_change
     union all by name
     from runs_in('run_after', 'combo')
     union all by name
@@ -175,6 +237,17 @@ parts as (
         cut_id,
         -columns(* exclude (period_id, cut_id))
     from runs_in('run_before', 'combo')
+    union all by name
+    select
+        other_id as cut_id,
+        * exclude (other_id)
+    from other_runs_in('other_run_after')
+    union all by name
+    select
+        period_id,
+        other_id as cut_id,
+        -columns(* exclude (period_id, other_id))
+    from other_runs_in('other_run_before')
 ),
 
 summed as (
@@ -197,8 +270,48 @@ where greatest(
     abs(human_sessions)
 ) > 0;
 
+create or replace temp table other_sum as
+with
+others as (
+    select distinct
+        period_id,
+        other_id
+    from other_cut
+),
+
+parts as (
+    from kept_other_unique
+    semi join wanted using (period_id)
+    union all by name
+    select
+        change.cut_id as other_id,
+        change.* exclude (cut_id, events, human_events, page_views, human_page_views)
+    from change
+    inner join others on change.period_id = others.period_id and change.cut_id = others.other_id
+    union all by name
+    from others
+)
+
+select
+    period_id,
+    other_id,
+    coalesce(sum(columns(* exclude (period_id, other_id)))::bigint, 0)
+from parts
+group by period_id, other_id;
+
+delete from kept_other_unique
+where period_id in (select period_id from wanted);
+
+insert into kept_other_unique by name
+from other_sum;
+
 insert into cut by name
+select
+    change.*,
+    cut_name.dimension,
+    cut_name.value_kind = 'value' as is_value
 from change
+inner join cut_name using (cut_id)
 on conflict (period_id, cut_id) do update set
     events = events + excluded.events,
     human_events = human_events + excluded.human_events,
@@ -233,10 +346,16 @@ select
     cut_id
 from change;
 
+insert into changed
+select
+    period_id,
+    cut_id
+from entering;
+
 -- Where persons only change places, no cut may change, and yet the rest of a dimension may.
 insert into changed
 select distinct
     touched_key.period_id,
     null::ubigint as cut_id
 from touched_key
-semi join changed_mapping using (actor);
+semi join changed_mapping using (actor)

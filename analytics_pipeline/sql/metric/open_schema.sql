@@ -20,6 +20,8 @@ create table if not exists open_period (
 create table if not exists cut (
     period_id bigint,
     cut_id ubigint,
+    dimension varchar,
+    is_value boolean,
     events bigint,
     human_events bigint,
     page_views bigint,
@@ -42,7 +44,8 @@ create table if not exists kept_key (
     actor ubigint,
     is_user boolean,
     session ubigint,
-    is_human boolean
+    is_human boolean,
+    opens boolean
 );
 create table if not exists kept_loose (
     period_id bigint,
@@ -56,18 +59,9 @@ create table if not exists kept_loose (
 create table if not exists pair (actor ubigint, user_actor ubigint);
 create table if not exists mapping (actor ubigint, user_actor ubigint);
 
--- Values handed out of the dimensions that have more than are kept: one that is none of them any more has to go.
+-- The values that are told apart in the dimensions that have more, by traffic; and the uniques of the rows `other` that
+-- the rest of these dimensions makes up.
 create table if not exists kept_value (period_id bigint, dimension varchar, cut_id ubigint, is_of_humans boolean);
-
--- Values that are not told apart, and the uniques of the rows `other` that they make up.
-create table if not exists kept_other (
-    period_id bigint,
-    dimension varchar,
-    cut_id ubigint,
-    other_id ubigint,
-    is_other boolean,
-    is_other_of_humans boolean
-);
 create table if not exists kept_other_unique (
     period_id bigint,
     other_id ubigint,

@@ -11,7 +11,7 @@ relevant as (
 ranked as (
     select
         tail.*,
-        hash(tail.app_id, tail.event_id) as event_hash,
+        event_number(tail.home, tail.app_id, tail.event_id) as event_hash,
         row_number() over (
             partition by tail.home, tail.app_id, tail.event_id
             order by tail.stream_seq, tail.row_no
@@ -22,7 +22,7 @@ ranked as (
 
 select * exclude (copy_no)
 from ranked
-anti join seen using (home, event_hash)
+anti join seen using (event_hash)
 where copy_no = 1;
 
 insert into seen

@@ -30,7 +30,7 @@ select distinct
     period_id,
     dimension,
     cut_id,
-    cut_of(dimension, 'other') as other_id,
+    other_of(dimension) as other_id,
     not is_kept as is_other,
     human_events > 0 and not is_kept_of_humans as is_other_of_humans
 from ranked

@@ -56,6 +56,8 @@ class Engines:
         self._db.commit()
         whole = {(period.app_id, period.grain, period.start) for period in found.whole}
         self.cells = {cell: numbers for cell, numbers in self.cells.items() if cell[:3] not in whole}
+        for key in found.gone.to_pylist():
+            self.cells.pop((*period_of(key), key["traffic"], key["dimension"], key["value_kind"], key["value"]), None)
         self.cells |= cells_of(found.rows)
         self._written = {(period.app_id, period.grain, period.start): snapshot.version for period in self.periods}
         return found.new_rows
@@ -81,12 +83,14 @@ def engines(new_directory: Callable[[], Path]) -> Iterator[Engines]:
         yield engines
 
 
+def period_of(row: dict[str, Any]) -> tuple[str, str, datetime]:
+    return row["app_id"], row["grain"], row["period_start"].astimezone(UTC)
+
+
 def cells_of(rows: pa.Table) -> dict[oracle.Cell, oracle.Numbers]:
     return {
         (
-            row["app_id"],
-            row["grain"],
-            row["period_start"].astimezone(UTC),
+            *period_of(row),
             row["traffic"],
             row["dimension"],
             row["value_kind"],
