@@ -26,6 +26,7 @@ _SHAPES = pa.schema([("masks", pa.list_(pa.int32())), ("excluded", pa.int32()), 
 _FOUND = pa.schema(
     [("actor", pa.string()), ("done", pa.int8()), ("latest", pa.int64()), ("times", pa.list_(pa.int64()))]
 )
+_COLUMNS = "(actor varchar, done tinyint, latest bigint, times bigint[])"
 _BATCH_ACTORS = 10_000
 
 
@@ -73,7 +74,8 @@ def _find_paths(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
         _split(connection, scope)
     else:
         _keep(connection, _INSTANTS, funnel_paths.instants(scope))
-        _move(connection, scope, f"create or replace temp table {_PATHS} as")
+        connection.execute(f"create or replace temp table {_PATHS} {_COLUMNS}")
+        _move(connection, scope)
 
 
 def _split(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
@@ -81,7 +83,7 @@ def _split(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
     _keep(connection, _LISTS, funnel_moments.lists(scope))
     _keep(connection, _PATHS, (funnel_moments.paths(scope, _LISTS), []))
     _keep(connection, _INSTANTS, (funnel_moments.tied_instants(scope, _LISTS), []))
-    _move(connection, scope, f"insert into {_PATHS}")
+    _move(connection, scope)
 
 
 def _keep(connection: duckdb.DuckDBPyConnection, name: str, query: Sql) -> None:
@@ -89,12 +91,11 @@ def _keep(connection: duckdb.DuckDBPyConnection, name: str, query: Sql) -> None:
     connection.execute(f"create or replace temp table {name} as {sql}", parameters)
 
 
-def _move(connection: duckdb.DuckDBPyConnection, scope: Scope, keep: str) -> None:
-    """Follow the moves of every instant; there are few kinds of instants, whose moves are worked out once.
-
-    `keep` begins the statement that keeps the paths.
-    """
+def _move(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
+    """Follow the moves of every instant; there are few kinds of instants, whose moves are worked out once."""
     kinds = connection.execute(f"select distinct masks, excluded from {_INSTANTS}").fetchall()
+    if not kinds:
+        return
     found = [moves(Shape(tuple(masks), excluded), scope.definition) for masks, excluded in kinds]
     shapes = [
         {"masks": masks, "excluded": excluded, "moves": [move.code for move in made]}
@@ -103,7 +104,7 @@ def _move(connection: duckdb.DuckDBPyConnection, scope: Scope, keep: str) -> Non
     known = {move for made in found for move in made}
     connection.register("funnel_shapes", pa.Table.from_pylist(shapes, schema=_SHAPES))
     try:
-        connection.execute(f"{keep} {funnel_paths.moved(scope, known, _INSTANTS, 'funnel_shapes')}")
+        connection.execute(f"insert into {_PATHS} {funnel_paths.moved(scope, known, _INSTANTS, 'funnel_shapes')}")
     finally:
         connection.unregister("funnel_shapes")
 

@@ -4,12 +4,13 @@
 funnels where an event could satisfy several. Both yield what `funnel_paths` yields.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 from eventmill.analysis.filters import Sql
 from eventmill.analysis.funnel_events import Scope, single_steps
-from eventmill.analysis.funnel_shapes import assign
 
 _STEP_BITS = 5
 _T, _STEP = f"(e >> {_STEP_BITS})", "(e & 31)"
@@ -97,12 +98,23 @@ class Path(NamedTuple):
     times: list[int]
 
 
+class _History(NamedTuple):
+    """Events of one actor that satisfy a step, their times, those of excluded events, and the kinds of steps met."""
+
+    events: list[Happened]
+    times: list[int]
+    broken: list[int]
+    kinds: int
+
+
 def matched(events: Sequence[Happened], steps: int, span: int, window: int) -> Path | None:
     """The path of one actor, from events in the order of time. None where none begins inside the range."""
+    useful = [event for event in events if event.mask]
+    broken = sorted({event.t for event in events if event.excluded})
+    history = _History(useful, [event.t for event in useful], broken, len({event.mask for event in useful}))
     best: Path | None = None
-    starts = sorted({event.t for event in events if event.mask and event.t < span})
-    for start in starts:
-        times = _longest(events, start, start + window, steps)
+    for start in sorted({time for time in history.times if time < span}):
+        times = _longest(history, start, start + window, steps)
         if best is None or len(times) > best.done:
             best = Path(len(times), start, times)
         elif len(times) == best.done:
@@ -110,39 +122,65 @@ def matched(events: Sequence[Happened], steps: int, span: int, window: int) -> P
     return best
 
 
-def _longest(events: Sequence[Happened], start: int, end: int, steps: int) -> list[int]:
+def _longest(history: _History, start: int, end: int, steps: int) -> list[int]:
     """The longest path of a window, the earliest of those: an excluded event may be its first or its very last one."""
-    breaks = min((event.t for event in events if event.excluded and start < event.t <= end), default=end)
-    inside = [event for event in events if start <= event.t <= breaks and event.mask]
+    if (at := bisect_right(history.broken, start)) < len(history.broken):
+        end = min(end, history.broken[at])
+    inside = history.events[bisect_left(history.times, start) : bisect_right(history.times, end)]
+    if not history.broken:
+        return _greedy(inside, steps, history.kinds)
     allowed = [event for event in inside if not event.excluded]
     firsts = [event for event in inside if event.excluded and event.t == start]
-    lasts = [event for event in inside if event.excluded and event.t == breaks > start]
+    lasts = [event for event in inside if event.excluded and event.t == end > start]
     tries = [allowed, *([first, *allowed] for first in firsts)]
-    paths = [times for times in _paths(tries, lasts, steps) if times[:1] == [start]]
+    # Both may happen at the same time, with nothing but that between them.
+    at_once = [event for event in allowed if event.t == start]
+    whole = [_greedy([first, *at_once, last], steps, history.kinds) for first, last in combinations(firsts, 2)]
+    paths = [times for times in _paths(tries, lasts, steps, history.kinds) if times[:1] == [start]]
+    paths += [times for times in whole if len(times) == steps]
     return min(paths, key=lambda times: (-len(times), times))
 
 
-def _paths(tries: Sequence[Sequence[Happened]], lasts: Sequence[Happened], steps: int) -> Iterator[list[int]]:
+def _paths(
+    tries: Sequence[Sequence[Happened]], lasts: Sequence[Happened], steps: int, kinds: int
+) -> Iterator[list[int]]:
     for events in tries:
-        times = _greedy(events, steps)
+        times = _greedy(events, steps, kinds)
         yield times
         if len(times) == steps - 1:
-            yield from (found for last in lasts if len(found := _greedy([*events, last], steps)) == steps)
+            yield from (found for last in lasts if len(found := _greedy([*events, last], steps, kinds)) == steps)
 
 
-def _greedy(events: Sequence[Happened], steps: int) -> list[int]:
-    """Times of the events that add a step when assigned in the order of time (a matroid: earliest is also longest)."""
-    masks = [event.mask for event in events]
-    event_of: dict[int, int] = {}
+def _greedy(events: Sequence[Happened], steps: int, kinds: int) -> list[int]:
+    """Times of the events that add a step when assigned in the order of time (a matroid: earliest is also longest).
+
+    An event that adds none shows that no later one of its kind will.
+    """
+    mask_of: dict[int, int] = {}
+    spent: set[int] = set()
     times: list[int] = []
-    for position, event in enumerate(events):
-        if len(times) == steps:
-            break
-        if _adds(masks[: position + 1], event_of, steps):
+    for event in events:
+        if event.mask in spent:
+            continue
+        if _adds(event.mask, mask_of, set(range(steps))):
             times.append(event.t)
+        else:
+            spent.add(event.mask)
+        if len(times) == steps or len(spent) == kinds:
+            break
     return times
 
 
-def _adds(masks: Sequence[int], event_of: dict[int, int], steps: int) -> bool:
-    """Whether one more step finds an event among `masks`."""
-    return any(step not in event_of and assign(step, masks, event_of, set()) for step in range(steps))
+def _adds(mask: int, mask_of: dict[int, int], untried: set[int]) -> bool:
+    """Give an event one of its steps, moving other events to other steps where that helps (Kuhn's augmenting path).
+
+    `mask_of` has the event of each step that is done; it changes only where one more is.
+    """
+    for step in [step for step in untried if mask >> step & 1]:
+        if step not in untried:  # Tried meanwhile, for another event.
+            continue
+        untried.remove(step)
+        if step not in mask_of or _adds(mask_of[step], mask_of, untried):
+            mask_of[step] = mask
+            return True
+    return False

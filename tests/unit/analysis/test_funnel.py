@@ -190,6 +190,21 @@ def test_twenty_steps_are_followed_whatever_their_kind() -> None:
     assert users(funnel(kinds), history)[-1] == 1
     assert users(funnel("A" * 20, order="strict"), [Event("A", at) for at in range(20)])[-1] == 1
     assert users(funnel(kinds, order="any"), history[::-1])[-1] == 1
+    # Ten exclusions beside them leave no room for a time in one number.
+    excluded = [{"event_type": f"X{number}"} for number in range(10)]
+    assert users(funnel(kinds, exclude=excluded), history)[-1] == 1
+    assert users(funnel(kinds, exclude=excluded), [*history[:5], Event("X7", 5), *history[6:]])[-1] == 0
+    assert users(funnel(kinds, exclude=excluded), [Event("B", 0)])[0] == 0
+
+
+def test_two_excluded_events_at_one_time_can_be_the_first_and_the_last_step_of_any_order() -> None:
+    either = {"filters": [["is", "event_type", ["A", "B"]]]}
+    asked: dict[str, object] = {
+        "steps": [either, either, {"event_type": "A"}],
+        "order": "any",
+        "exclude": [{"event_type": "B"}],
+    }
+    assert users(asked, [Event("B", 1), Event("B", 1), Event("A", 1)]) == [1, 1, 1]
 
 
 def test_a_run_leaves_no_table_behind() -> None:

@@ -17,7 +17,8 @@ from tests.funnel_reference import Event
 events = st.builds(Event, st.sampled_from("ABCX"), st.integers(0, 8), st.none(), st.just(False))
 histories = st.lists(st.lists(events, min_size=1, max_size=8), min_size=1, max_size=20)
 windows = st.integers(1, 6)
-PROPERTY = settings(max_examples=15, deadline=None)
+# A tenth of the profile's: an example is many histories, and costs as much as a query.
+PROPERTY = settings(max_examples=settings().max_examples // 10)
 
 
 @pytest.fixture(scope="module")
