@@ -26,6 +26,10 @@ _RUNNING = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 # A request that failed is made again after this long.
 _ATTEMPT_SECONDS = 900
 _MAX_REQUESTS = 20
+# Behind a run a lane rests as long as that took, so that none takes the processor all the time: closed hours are wanted
+# within a minute, all else within minutes.
+_LONGEST_REST_SECONDS = {"closed": 20.0}
+_LONGEST_REST_OF_OTHERS = 300.0
 
 
 def sensors(settings: Settings) -> list[dg.SensorDefinition]:
@@ -50,7 +54,7 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
             )
         return dg.SensorResult(
             run_requests=[
-                *(_run_request(request, now) for request in _launchable(context, requests)),
+                *(_run_request(request, now) for request in _launchable(context.instance, requests, now)),
                 *([_comparison(comparison, now)] if comparison else []),
             ],
             cursor=str(version),
@@ -86,15 +90,26 @@ def _with_partition(
     return found
 
 
-def _launchable(context: dg.SensorEvaluationContext, requests: list[Request]) -> list[Request]:
+def _launchable(instance: dg.DagsterInstance, requests: list[Request], now: datetime) -> list[Request]:
     """Requests of the lanes in which no run waits: a run that waits will see all that is committed before it starts.
 
     A long range becomes clean bit by bit: asking for its rest while it runs would compute that twice.
     """
     lane_tags = {LANE_TAG: list(get_args(Lane))}
-    runs = context.instance.get_runs(dg.RunsFilter(tags=lane_tags, statuses=[*_WAITING, *_RUNNING]))
+    runs = instance.get_runs(dg.RunsFilter(tags=lane_tags, statuses=[*_WAITING, *_RUNNING]))
     busy = {run.tags[LANE_TAG] for run in runs if run.status in _WAITING or run.tags[LANE_TAG] != "open"}
+    asked_for = {request.lane for request in requests} - busy - {"open"}
+    busy |= {lane for lane in asked_for if _rests(instance, lane, now)}
     return [request for request in requests if request.lane not in busy][:_MAX_REQUESTS]
+
+
+def _rests(instance: dg.DagsterInstance, lane: str, now: datetime) -> bool:
+    """Whether the lane's last run has ended more recently than it took."""
+    for record in instance.get_run_records(dg.RunsFilter(tags={LANE_TAG: lane}), limit=1):
+        if record.start_time and record.end_time:
+            longest = _LONGEST_REST_SECONDS.get(lane, _LONGEST_REST_OF_OTHERS)
+            return now.timestamp() < record.end_time + min(record.end_time - record.start_time, longest)
+    return False
 
 
 def _run_request(request: Request, now: datetime) -> dg.RunRequest:

@@ -1,11 +1,11 @@
 """How long an acknowledged event takes to be in the numbers, by tier.
 
-`make bench NAME=freshness` (or `python -m tests.benchmarks freshness --minutes 10 --rate 1000`) starts an installation
-of its own and preloads 30 days, 20 hours of the running day and 50 minutes of the running hour, the last at the rate.
-Then it publishes at `rate` events a second. Open hours and days: from the broker's confirmation of an envelope to the
-first time that a reader of `marts.daily_stats` sees its events, which become visible in the order of the stream. Other
-tiers: how long ago the oldest period that is not computed yet became dirty, looked at every second. At the end the same
-once more beside `eventmill backfill` of the 30 days.
+`make bench NAME=freshness` (or `python -m tests.benchmarks freshness --minutes 10 --rate 1000`; `--quick` tries
+everything on small numbers) starts an installation of its own and preloads 30 days, 20 hours of the running day and 50
+minutes of the running hour, the last at the rate. Then it publishes at `rate` events a second. Open hours and days:
+from the broker's confirmation of an envelope to the first time that a reader of `marts.daily_stats` sees its events,
+which become visible in the order of the stream. Other tiers: how far the numbers of the oldest period lag behind,
+looked at every second. At the end the same once more beside `eventmill backfill` of the 30 days.
 """
 
 import argparse
@@ -36,18 +36,26 @@ ENVELOPE = 500
 # Ten envelopes a second, as a gateway in front of many small clients would publish them.
 TICK_SECONDS = 0.1
 HISTORY_DAYS = 30 + 20 / 24
+SAVED = (
+    ("cohort", "create", "Viewers", "--event-type", "page_view"),
+    ("funnel", "create", "Purchase", "--step", "page_view", "--step", "purchase"),
+)
+QUICK = {"minutes": 0.3, "rate": 200, "preload_minutes": 1, "history_events": 20_000}
 
 
 def main(arguments: list[str]) -> int:
     """Run the benchmark and print the distribution; the exit code is 1 where an event was lost or doubled."""
     parser = argparse.ArgumentParser(prog="freshness", description=__doc__.partition("\n")[0])
-    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--minutes", type=float, default=1.5)
     parser.add_argument("--rate", type=int, default=1000)
     parser.add_argument("--preload-minutes", type=float, default=50)
     parser.add_argument("--history-events", type=int, default=1_000_000, help="in 30 days and 20 hours")
     parser.add_argument("--no-backfill", action="store_true", help="leave out the comparison with a backfill")
+    parser.add_argument("--quick", action="store_true", help="small numbers, which show that it runs and no more")
     parser.add_argument("--write", action="store_true", help="write the figures into docs/benchmarks.md")
     options = parser.parse_args(arguments)
+    if options.quick:
+        vars(options).update(QUICK)
     directory = Path(tempfile.mkdtemp(prefix="freshness-"))
     installation = Installation(directory / "home", demo=False)
     try:
@@ -64,6 +72,8 @@ def main(arguments: list[str]) -> int:
 def run(installation: Installation, options: argparse.Namespace) -> list[Figures]:
     """Preload, then publish and watch, alone and beside a backfill; figures of each."""
     app_id = installation.json("app", "create", "Freshness", "--time-zone", late_zone())["app_id"]
+    for definition in SAVED:
+        installation.json(*definition, "--app", app_id)
     now = datetime.now(UTC)
     elapsed = now - now.replace(minute=0, second=0, microsecond=0)
     hour = int(options.preload_minutes * 60 * options.rate)
@@ -80,6 +90,8 @@ def run(installation: Installation, options: argparse.Namespace) -> list[Figures
             figures.append(measure(installation, app_id, options, before, "beside a backfill of 30 days"))
     for one in figures:
         report.show(one)
+    if len(figures) == 2:
+        report.show_ratio(*figures)
     return figures
 
 
@@ -119,7 +131,10 @@ def measure(
     watcher.stop()
     lags.stop()
     total = watcher.seen[-1][1]
-    return Figures(circumstances, latencies_of(acknowledged, watcher.seen, present), lags.seen, present + count, total)
+    latencies = latencies_of(acknowledged, watcher.seen, present)
+    for tier, behind in lags.most.items():
+        print(f"{tier}: at most {behind} periods waited at once", flush=True)
+    return Figures(circumstances, latencies, lags.seen, present + count, total)
 
 
 async def _preload(installation: Installation, app_id: str, flow: Iterator[Line], count: int) -> None:

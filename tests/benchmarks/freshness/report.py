@@ -51,6 +51,12 @@ def show(figures: Figures) -> None:
     print(f"events: {figures.acknowledged:,} acknowledged, {figures.counted:,} in the mart", flush=True)
 
 
+def show_ratio(alone: Figures, beside: Figures) -> None:
+    """Print how much slower the first tier is beside a backfill; at most twice is the aim."""
+    first, second = (statistics.quantiles(one.latencies, n=100)[94] for one in (alone, beside))
+    print(f"{FIRST_TIER}, p95 beside a backfill / alone: {second / first:.2f}", flush=True)
+
+
 def write(measured: Sequence[Figures], rate: int) -> None:
     """Replace the section of docs/benchmarks.md. Raises ValueError where its marks are missing."""
     page = PAGE.read_text(encoding="utf-8")

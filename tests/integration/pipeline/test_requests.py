@@ -35,8 +35,23 @@ STARTING, STARTED = dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED
 def test_a_lane_waits_for_its_run(lane: Lane, status: dg.DagsterRunStatus, launched: list[Request]) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         instance.create_run_for_job(quick, status=status, tags={LANE_TAG: lane})
-        context = dg.build_sensor_context(instance=instance)
-        assert sensors._launchable(context, [OPEN, CLOSED]) == launched
+        assert sensors._launchable(instance, [OPEN, CLOSED], HOUR) == launched
+
+
+@pytest.mark.parametrize(("lane", "resting"), [("closed", [OPEN]), ("open", [OPEN, CLOSED])])
+def test_a_lane_rests_as_long_as_its_run_took_but_for_what_is_open(
+    lane: Lane, resting: list[Request], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKER_PID_FILE", str(tmp_path / "worker"))
+    with dg.DagsterInstance.ephemeral() as instance:
+        quick.execute_in_process(instance=instance, tags={LANE_TAG: lane})
+        (record,) = instance.get_run_records()
+        assert record.start_time
+        assert record.end_time
+        took = record.end_time - record.start_time
+        early, late = (datetime.fromtimestamp(record.end_time + took * part, UTC) for part in (0.5, 1.5))
+        assert sensors._launchable(instance, [OPEN, CLOSED], early) == resting
+        assert sensors._launchable(instance, [OPEN, CLOSED], late) == [OPEN, CLOSED]
 
 
 def test_what_is_open_never_waits_for_a_slot() -> None:
