@@ -2,9 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 from urllib.parse import unquote
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from eventmill import delta_log, row_removal
-from eventmill.delta_log import Commit, DataFile
+from eventmill.delta_log import Commit, CommitConflictError, DataFile
 from eventmill.erasure.accounts import arrivals_of, forgotten
 from eventmill.erasure.finding import may_hold, sessions_of
 from eventmill.erasure.person import Person
@@ -32,7 +32,7 @@ from eventmill.lake import (
 from eventmill.row_removal import Hit
 
 FILES_PER_COMMIT = 50
-# The map follows the events at once: a refresh in between would count with who the person was.
+# The map follows the events at once: what is counted in between is counted with who the person was.
 TABLES = (EVENTS, IDENTITY_MAP, QUARANTINE, SESSION_DAYS, SESSIONS, ACTOR_DAYS, ACTOR_FIRST)
 _ENTRY = re.compile(r"(\d{20})\.json")
 _LOOKED_AT = {
@@ -115,15 +115,35 @@ class TableErasure:
         for hit in hits:
             rows = row_removal.read(self.table, hit.file)
             mine = rows.filter(self._doomed(rows, hit.file))
-            beside = rows.filter(self.person.rows_beside(rows))
-            for some in (mine, beside):
-                hours.update(pc.floor_temporal(some["event_time"], unit="hour").unique().to_pylist())
+            hours.update(_hours(mine))
             arrived.update(arrivals_of(mine))
             flagged.update(arrivals_of(mine.filter(pc.is_valid(mine["plan_violation"]))))
         app_id = self.person.app_id
-        touched = [TouchedHour(app_id, hour.astimezone(UTC), 0) for hour in sorted(hours)]
         accounting = [forgotten(app_id, hour, events, flagged[hour]) for hour, events in sorted(arrived.items())]
-        return encode_note(touched, None) | {"cause": "erasure", "accounting": accounting}
+        return self._touching(hours) | {"accounting": accounting}
+
+    def _touching(self, hours: Iterable[datetime]) -> dict[str, Any]:
+        touched = [TouchedHour(self.person.app_id, hour.astimezone(UTC), 0) for hour in sorted(hours)]
+        return encode_note(touched, None) | {"cause": "erasure"}
+
+    def touch_shared(self) -> int:
+        """Of the events: have the hours with ids that the person shared computed again; returns how many these are.
+
+        Call it once the identity map has forgotten the person: such an id may belong to somebody else now, in every
+        file that has it.
+        """
+        hours: set[datetime] = set()
+        for file in row_removal.active_files(self.table, self.table.snapshot(), self._may_hold):
+            rows = row_removal.read(self.table, file, ("app_id", "anonymous_id", "event_time"))
+            hours.update(_hours(rows.filter(self.person.rows_beside(rows))))
+        note = {"operation": "ERASE", "accounting": []} | self._touching(hours)
+        while hours:
+            try:
+                self.table.append(Commit(metadata=note), self.table.version())
+                break
+            except CommitConflictError:
+                continue  # the writer was quicker
+        return len(hours)
 
     def _destroy(self) -> int:
         """Delete every file that some version of the table had and the latest has not: it may have held the person.
@@ -150,6 +170,11 @@ class TableErasure:
             rows = row_removal.read(self.table, hit.file, ("actor", "session_key"))
             keys.update(rows.filter(self._doomed(rows, hit.file))["session_key"].to_pylist())
         return frozenset(keys)
+
+
+def _hours(rows: pa.Table) -> list[datetime]:
+    hours: list[datetime] = pc.floor_temporal(rows["event_time"], unit="hour").unique().to_pylist()
+    return hours
 
 
 def _removed(table: LakeTable) -> set[str]:

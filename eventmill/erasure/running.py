@@ -89,6 +89,9 @@ def _erase(place: Workplace, begun: Begun, report: Report) -> None:
     report(f"archive: {ArchiveErasure(place, begun.person).erase():,} events erased")
     for erasure in _tables(place, begun.person, begun.session_keys):
         report(f"lake {erasure.table.definition.name}: {erasure.erase():,} rows erased")
+    if begun.person.shared:
+        hours = TableErasure(place.events, begun.person).touch_shared()
+        report(f"{hours:,} hours hold events of ids that others share: they are computed again")
 
 
 def _tables(place: Workplace, person: Person, keys: frozenset[str]) -> list[TableErasure]:

@@ -186,6 +186,35 @@ def test_touched_periods_are_computed_again_and_the_accounts_balance(
 
 
 @pytest.mark.usefixtures("stores")
+def test_a_device_that_was_shared_belongs_to_whoever_is_left_in_every_hour(
+    settings: Settings, connection: psycopg.Connection, lake: HandMadeLake
+) -> None:
+    refresher = Refresher(settings, partial(connect, settings), partial(connect, settings), Clock())
+    alone = AT - timedelta(hours=20)
+    lake.version = lake.table.version()
+    lake.append([event("alone", alone, anonymous_id=FAMILY)])
+    commits.notice(settings, connection, 0, NOW)
+
+    def users() -> list[tuple[int, bool]]:
+        return connection.execute(
+            "select users, dirty_since is not null from rollups.metric join rollups.periods"
+            " using (app_id, grain, period_start) where table_name = 'metric' and app_id = 'shop' and grain = 'hour'"
+            " and dimension = 'total' and traffic = 'all' and period_start = %s",
+            [hour_of(alone)],
+        ).fetchall()
+
+    hours = refresher.hours(hour_of(alone), hour_of(alone) + timedelta(hours=1))
+    refresher.refresh(hours)
+    assert users() == [(0, False)]
+    before = lake.table.version()
+    erase(settings, "shop", ANN)
+    commits.notice(settings, connection, before, NOW)
+    assert users() == [(0, True)]
+    refresher.refresh(hours)
+    assert users() == [(1, False)]
+
+
+@pytest.mark.usefixtures("stores")
 @pytest.mark.parametrize("step", ["_certificate", "_keep"])
 def test_an_erasure_cut_off_goes_on_with_the_ids_that_it_has_removed(
     settings: Settings, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, step: str
