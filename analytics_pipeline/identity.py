@@ -1,11 +1,12 @@
 """Asks for the periods of events that were counted before it was known who their actor is.
 
 Looking for them reads the lake, so it is for a slower lane than the refreshes, which bring the identity map up to date
-themselves (`engines.identities`).
+themselves (`engines.identities`). The kept days of actors say on which dates to look; dates that are not computed, or
+are behind the lake, are looked at as well.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import duckdb
 import psycopg
@@ -16,9 +17,10 @@ from analytics_pipeline.lib.calendar import Period
 from analytics_pipeline.lib.period_tables import PeriodTable
 from analytics_pipeline.stores import periods as period_store
 from eventmill.analysis import relations
-from eventmill.lake import EVENTS, LakeTable, Snapshot
+from eventmill.analysis.day_tables import use_day_table
+from eventmill.lake import ACTOR_DAYS, EVENTS, LakeTable, Snapshot
 
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 TouchedHour = tuple[str, datetime]
 
 
@@ -36,7 +38,7 @@ def mark_touched(
         return 0
     # Somebody else may have brought the map further than `snapshot`: what was stored before those pairs counts too.
     latest = LakeTable(snapshot.directory.parent, EVENTS).snapshot()
-    touched = _touched(duck, latest, pairs, since)
+    touched = _touched(connection, duck, latest, pairs, since)
     with connection.transaction():
         period_store.alone(connection)
         _distrust(connection, touched, now)
@@ -44,7 +46,9 @@ def mark_touched(
     return len(touched)
 
 
-def _touched(duck: duckdb.DuckDBPyConnection, snapshot: Snapshot, pairs: Snapshot, since: int) -> list[TouchedHour]:
+def _touched(
+    connection: psycopg.Connection, duck: duckdb.DuckDBPyConnection, snapshot: Snapshot, pairs: Snapshot, since: int
+) -> list[TouchedHour]:
     relations.prepare(duck)
     relations.use_pairs(duck, files.all_files(pairs))
     duck.execute(f"set variable since = {int(since)}")
@@ -52,9 +56,43 @@ def _touched(duck: duckdb.DuckDBPyConnection, snapshot: Snapshot, pairs: Snapsho
     ((changed,),) = duck.execute("select count(*) from changed_id").fetchall()
     if not changed:
         return []
-    relations.use_lake(duck, files.all_files(snapshot))
+    clean = _clean_dates(connection)
+    use_day_table(duck, LakeTable(snapshot.directory.parent, ACTOR_DAYS))
+    seen = {day for (day,) in duck.execute(duckdb_sql.statement("touched_dates", "identity")).fetchall()}
+    relations.use_lake(duck, _files_to_search(snapshot, clean - seen, since))
     hours = duck.execute(duckdb_sql.statement("touched_hours", "identity")).fetchall()
     return [(app_id, hour.astimezone(UTC)) for app_id, hour in hours]
+
+
+def _clean_dates(connection: psycopg.Connection) -> set[date]:
+    """Dates of which the kept days of actors have every event of every app."""
+    rows = connection.execute(
+        "select local_date from rollups.periods where table_name = 'sessions'"
+        " group by local_date having bool_and(dirty_since is null and computed_version is not null)"
+    )
+    return {day for (day,) in rows.fetchall()}
+
+
+def _files_to_search(snapshot: Snapshot, passed_over: set[date], since: int) -> list[str]:
+    """Files with events of other dates than those passed over, in any time zone, or that are newer than `since`."""
+    if snapshot.files.num_rows == 0:
+        return []
+    columns = ["path", "min.event_time", "max.event_time", "max.stream_seq"]
+    return snapshot.locate(
+        sorted(
+            row["path"]
+            for row in snapshot.files.select(columns).to_pylist()
+            if (row["max.stream_seq"] or 0) > since
+            or not _lies_on(row["min.event_time"], row["max.event_time"], passed_over)
+        )
+    )
+
+
+def _lies_on(first: datetime | None, last: datetime | None, dates: set[date]) -> bool:
+    if first is None or last is None:
+        return False
+    start, end = first.astimezone(UTC).date() - DAY, last.astimezone(UTC).date() + DAY
+    return all(start + number * DAY in dates for number in range((end - start).days + 1))
 
 
 def _distrust(connection: psycopg.Connection, touched: Sequence[TouchedHour], now: datetime) -> None:

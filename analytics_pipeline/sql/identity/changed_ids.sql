@@ -25,7 +25,9 @@ before_and_now as (
 
 select
     app_id,
-    anonymous_id
+    anonymous_id,
+    case when users_before = 1 then user_before end as user_before,
+    case when users_now = 1 then user_now end as user_now
 from before_and_now
 where
     case when users_now = 1 then user_now end is distinct from case when users_before = 1 then user_before end

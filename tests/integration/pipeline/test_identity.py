@@ -8,6 +8,7 @@ import pytest
 
 from analytics_pipeline import identity
 from analytics_pipeline.refresh import Refresher
+from analytics_pipeline.refresh_days import refresh_days
 from tests.lake_of import NOW, Clock, HandMadeLake, event
 
 pytestmark = pytest.mark.integration
@@ -74,3 +75,17 @@ def test_nothing_is_looked_for_where_no_pair_is_new(lake: HandMadeLake, mark: Ca
     mark()
     lake.append([event("e2", NOW, anonymous_id="a", user_id="u")])
     assert mark() == 0
+
+
+def test_the_kept_days_of_actors_lead_to_the_old_events_of_a_visitor(
+    lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection, mark: Callable[[], int]
+) -> None:
+    lake.append([event("e1", LAST_WEEK, anonymous_id="a"), event("e2", LAST_WEEK - timedelta(days=5), user_id="u")])
+    first = LAST_WEEK - timedelta(days=5)
+    days = [day for day in refresher.days(first, LAST_WEEK) if day.app_id == "shop"]
+    refresher.refresh(days)
+    refresh_days(refresher, days)
+    mark()
+
+    lake.append([event("e3", NOW, anonymous_id="a", user_id="u")])
+    assert mark() == 1

@@ -147,6 +147,18 @@ def test_what_somebody_waits_for_does_not_wait_for_more(cause: Cause) -> None:
     assert len(lanes.plan(dirty, NOW)) == 30
 
 
+@pytest.mark.parametrize(("minutes_ago", "pending", "expected"), [(59, 0, 0), (60, 0, 30), (59, 1, 30)])
+def test_sign_ups_ask_for_the_same_closed_hours_once_an_hour(minutes_ago: int, pending: int, expected: int) -> None:
+    then = NOW - timedelta(minutes=minutes_ago)
+    dirty = [
+        Dirty(
+            hour(2026, 4, 1) + number * DAY, computed_at=then, dirty_since=then, cause="identity", late_pending=pending
+        )
+        for number in range(30)
+    ]
+    assert len(lanes.plan(dirty, NOW)) == expected
+
+
 def test_what_starts_before_the_lake_floor_is_never_asked_for() -> None:
     assert not is_due(start=hour(2026, 4, 1), is_below_floor=True)
 
