@@ -19,7 +19,7 @@ from eventmill.lake import lake_directory
 from eventmill.settings import Settings
 from tests.writer_bench import environment
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 STOP_SECONDS = 30.0
 MODULES = {"gateway": "ingest_service.gateway", "writer": "ingest_service.writer"}
 

@@ -26,7 +26,7 @@ def strike(plant: Plant, verdict: Verdict, name: str, rng: random.Random) -> boo
     return struck
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_a_quick_round_of_crashes_loses_and_doubles_nothing(plant: Plant, verdict: Verdict) -> None:
     rng = random.Random(7)
     assert [name for name in QUICK if not strike(plant, verdict, name, rng)] == []
