@@ -16,6 +16,9 @@ from eventmill.settings import Settings
 # What a visitor needs for the first numbers; Dagster takes longer and joins when it is there.
 CORE = ("gateway", "writer", "query")
 DEMO_RATE_PER_SECOND = 20
+# Dagster's processes end one after the other. They keep nothing that force could tear: a run is made of transactions,
+# and one that was cut off is asked for again.
+DAGSTER_STOP_SECONDS, RUNS_STOP_SECONDS = 2.0, 4.0
 
 
 def processes(settings: Settings) -> list[Process]:
@@ -72,6 +75,7 @@ def dagster(settings: Settings) -> list[Process]:
         is_ready=partial(probes.tcp, "127.0.0.1", settings.dagster_grpc_port),
         # It runs whatever it is asked to and asks nobody who they are: only Dagster's processes beside it may.
         environment=lambda: {**environment(), "EVENTMILL_BIND": "127.0.0.1"},
+        stop_timeout_seconds=RUNS_STOP_SECONDS,
     )
     webserver = Process(
         "dagster-webserver",
@@ -79,6 +83,7 @@ def dagster(settings: Settings) -> list[Process]:
         after=("dagster-code",),
         is_ready=partial(probes.http, f"http://{local}:{settings.dagster_port}/server_info"),
         environment=environment,
+        stop_timeout_seconds=DAGSTER_STOP_SECONDS,
     )
     daemon = Process(
         "dagster-daemon",
@@ -86,6 +91,7 @@ def dagster(settings: Settings) -> list[Process]:
         after=("dagster-code",),
         is_ready=lambda: probes.dagster_daemon(settings.database_address),
         environment=environment,
+        stop_timeout_seconds=DAGSTER_STOP_SECONDS,
     )
     return [code, webserver, daemon]
 

@@ -42,6 +42,8 @@ class Process:
     # After how long without an answer it is ended and started again; None waits for ever.
     patience_seconds: float | None = None
     environment: Callable[[], Mapping[str, str]] = dict
+    # How long it may take to end before it is ended by force; None is 10 s.
+    stop_timeout_seconds: float | None = None
 
 
 def backoff_seconds(crashes: int) -> float:
@@ -84,14 +86,14 @@ class Supervised:
         self._enter("stopped")
 
     async def stop(self) -> None:
-        """Ask the process to end, and end its whole group by force after 10 s; `run` then returns."""
+        """Ask the process to end, and end its whole group by force after its time; `run` then returns."""
         self.stopping.set()
         if self.child is None:
             return
         self._enter("stopping")
         signal_group(self.child.pid, self.process.stop_signal)
         try:
-            await asyncio.wait_for(self.child.wait(), STOP_TIMEOUT_SECONDS)
+            await asyncio.wait_for(self.child.wait(), self.process.stop_timeout_seconds or STOP_TIMEOUT_SECONDS)
         except TimeoutError:
             self.kill()
 

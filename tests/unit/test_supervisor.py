@@ -210,6 +210,16 @@ async def test_a_process_that_never_becomes_ready_is_a_failure(tmp_path: Path) -
     assert processes_of(tmp_path) == []
 
 
+async def test_a_process_with_a_time_of_its_own_is_ended_by_force_after_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervised, "STOP_TIMEOUT_SECONDS", 3600)
+    watched = Watched(tmp_path, [program("code", STUBBORN, stop_timeout_seconds=0.2)])
+    await watched.supervisor.wait_ready(["code"])
+    await watched.stop()
+    assert processes_of(tmp_path) == []
+
+
 async def test_stopping_ends_the_children_of_a_process_too(tmp_path: Path) -> None:
     watched = Watched(tmp_path, [program("code", WITH_CHILD)])
     await watched.supervisor.wait_ready(["code"])
