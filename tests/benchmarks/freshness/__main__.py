@@ -11,7 +11,6 @@ looked at every second. At the end the same once more beside `eventmill backfill
 import argparse
 import asyncio
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -112,7 +111,8 @@ def backfill(installation: Installation, today: date) -> Iterator[None]:
         finally:
             if process.poll() is not None:
                 print("The backfill ended before the measurement: it says too little.", flush=True)
-            process.send_signal(signal.SIGINT)
+            # Its run ends with the installation; SIGINT is ignored below a shell's background job.
+            process.terminate()
 
 
 def measure(
