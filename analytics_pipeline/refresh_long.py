@@ -1,6 +1,5 @@
 """Brings weeks and months of `rollups.metric` up to the days that they are made of."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -41,17 +40,23 @@ def refresh_long(refresher: Refresher, periods: Sequence[Period]) -> Refreshed:
         period_store.lock(connection, METRIC.name, periods)
         known = calendars(connection)
         versions = _versions(connection, periods, known)
+        through = _complete_through(connection, list(versions), known)
         computed = period_store.computed_versions(connection, METRIC.name, periods)
         due = [period for period in versions if (computed.get(key_of(period)) or 0) <= versions[period]]
         if not due:
             return Refreshed(max(versions.values(), default=0))
         now = refresher.clock()
         rows = long.metric_rows(duck, lake_directory(refresher.settings), due, known.zones)
-        return _write(connection, refresher, rows, {period: versions[period] for period in due}, now)
+        return _write(connection, refresher, rows, {period: versions[period] for period in due}, through, now)
 
 
 def _write(
-    connection: psycopg.Connection, refresher: Refresher, rows: pa.Table, versions: dict[Period, int], now: datetime
+    connection: psycopg.Connection,
+    refresher: Refresher,
+    rows: pa.Table,
+    versions: dict[Period, int],
+    through: dict[Period, datetime],
+    now: datetime,
 ) -> Refreshed:
     periods = list(versions)
     held = calendars(connection, hold=True)
@@ -69,14 +74,20 @@ def _write(
     }
     # Days that somebody asked for meanwhile, or that lack no event but have another definition, are in no version.
     behind = {period for period in periods if _stale_days(connection, [period], held)}
-    by_version: dict[tuple[int, bool], list[Period]] = defaultdict(list)
+    definition = duckdb_sql.definition_version(FOLDER)
     for period, version in versions.items():
-        by_version[version, period not in behind].append(period)
-    for (version, is_final), group in by_version.items():
-        present = [period for period in group if key_of(period) in filled]
+        present = [period] if key_of(period) in filled else []
         period_store.add_missing(connection, METRIC.name, present, version)
-        definition = duckdb_sql.definition_version(FOLDER)
-        period_store.mark_computed(connection, METRIC.name, group, version, definition, now, is_final=is_final)
+        period_store.mark_computed(
+            connection,
+            METRIC.name,
+            [period],
+            version,
+            definition,
+            now,
+            is_final=period not in behind,
+            through=through.get(period),
+        )
     return Refreshed(max(versions.values()), periods, written.changed, written.deleted)
 
 
@@ -120,6 +131,25 @@ def _versions(connection: psycopg.Connection, periods: Sequence[Period], known: 
         for period in periods
         if _may_compute(period, known, week_starts)
     }
+
+
+def _complete_through(
+    connection: psycopg.Connection, periods: Sequence[Period], known: Calendars
+) -> dict[Period, datetime]:
+    """Since when those of `periods` lag behind that have a dirty day: as long as the day that does so longest."""
+    rows = connection.execute(
+        "select app_id, period_start, dirty_since from rollups.periods"
+        " where table_name = %s and dirty_since is not null and (app_id, period_start) in (select app_id, period_start"
+        "  from unnest(%s::text[], %s::text[], %s::timestamptz[]) as scope (app_id, grain, period_start))",
+        [DAYS_TABLE, *scope_of(_days(periods, known))],
+    ).fetchall()
+    since = {(app_id, start.astimezone(UTC)): instant for app_id, start, instant in rows}
+    found: dict[Period, datetime] = {}
+    for period in periods:
+        days = calendar.days_of(period, known.zones[period.app_id])
+        if dirty := [since[day.app_id, day.start] for day in days if (day.app_id, day.start) in since]:
+            found[period] = min(dirty)
+    return found
 
 
 def _stale_days(connection: psycopg.Connection, periods: Sequence[Period], known: Calendars) -> dict[Period, int]:

@@ -170,7 +170,10 @@ def lock(connection: psycopg.Connection, table_name: str, periods: Sequence[Peri
         f"{_SCOPE} order by 1) as keys",
         [table_name, *scope_of(periods)],
     )
-    connection.execute("select set_config('eventmill.began', pg_current_snapshot()::text, true)")
+    connection.execute(
+        "select set_config('eventmill.began', pg_current_snapshot()::text, true), set_config('eventmill.through',"
+        " coalesce((select complete_through::text from rollups.lake_progress), ''), true)"
+    )
 
 
 def computed_versions(
@@ -194,16 +197,21 @@ def mark_computed(
     now: datetime,
     *,
     is_final: bool = True,
+    through: datetime | None = None,
 ) -> None:
     """Note that `periods` hold lake version `version`; clears those that wanted no newer one.
 
-    Not those that somebody has asked for since the transaction's `lock`, and none unless `is_final`.
+    Not those that somebody has asked for since the transaction's `lock`, and none unless `is_final`. What stays dirty
+    lags behind since `through`, by default the instant up to which the lake was known to be complete at the `lock`.
     """
     connection.execute(
         f"update rollups.periods as old set computed_version = case when not {_DOUBTED} then %s::bigint end,"
         "  computed_at = %s, definition_version = %s, doubted_by = null,"
         "  closed_at = case when period_end + %s <= %s then coalesce(closed_at, %s) end,"
-        f"  dirty_since = case when wanted_version > %s or {_DOUBTED} or not %s then dirty_since end,"
+        f"  dirty_since = case when dirty_since is null or {_DOUBTED} then dirty_since"
+        "  when wanted_version > %s or not %s then"
+        "   greatest(dirty_since, coalesce(%s, nullif(current_setting('eventmill.through', true), '')::timestamptz))"
+        "   end,"
         "  late_pending = case when wanted_version > %s then late_pending else 0 end"
         f" from {_SCOPE} where table_name = %s"
         "  and (old.app_id, old.grain, old.period_start) = (scope.app_id, scope.grain, scope.period_start)",
@@ -216,6 +224,7 @@ def mark_computed(
             now,
             version,
             is_final,
+            through,
             version,
             *scope_of(list(periods)),
             table_name,

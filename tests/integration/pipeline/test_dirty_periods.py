@@ -11,7 +11,7 @@ from deltalake import DeltaTable
 
 from analytics_pipeline import commits
 from analytics_pipeline.goals import refresh_goals
-from analytics_pipeline.lib import lanes
+from analytics_pipeline.lib import calendar, lanes
 from analytics_pipeline.lib.calendar import Grain
 from analytics_pipeline.reconcile import reconcile
 from analytics_pipeline.refresh import Refresher
@@ -121,6 +121,23 @@ def test_a_period_lags_behind_since_the_lake_was_looked_at_before(
     lake.append([event("e2", OLD, user_id="u")])
     commits.notice(settings, connection, version, NOW)
     assert {period.dirty_since for period in dirty_periods.dirty(connection)} == {looked_at}
+
+
+def test_what_stays_dirty_lags_behind_since_the_lake_that_it_was_computed_from(
+    settings: Settings, lake: HandMadeLake, connection: psycopg.Connection
+) -> None:
+    """Under a steady flow a running day is never clean, and yet not as old as its first event."""
+    version = lake.append([event("e1", OLD, user_id="u")])
+    commits.notice(settings, connection, 0, NOW - timedelta(hours=1))
+    connection.execute("update rollups.lake_progress set complete_through = %s", [NOW])
+    (hour,) = calendar.hours_meeting("shop", ZONES["shop"], OLD, OLD + timedelta(microseconds=1))
+    with connection.transaction():
+        period_store.lock(connection, "metric", [hour])
+        period_store.mark_dirty(connection, "metric", [(hour, 1)], version + 1, NOW)
+        period_store.mark_computed(connection, "metric", [hour], version, "a definition", NOW)
+    since = {(one.grain, one.start): one.dirty_since for one in dirty_periods.dirty(connection)}
+    assert since["hour", hour.start] == NOW
+    assert since["day", min(start for grain, start in since if grain == "day")] < NOW
 
 
 def test_a_sensor_that_was_away_reads_in_portions_and_claims_nothing_that_it_has_not_read(
