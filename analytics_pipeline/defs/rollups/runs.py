@@ -69,7 +69,7 @@ def refresh(
     refresher = purpose.refresher(engine)
     window = context.partition_time_window
     # A transaction over days of sessions reads days around it as well.
-    step = _STEPS[table.grain] * (4 if table.lane in {"sessions", "definitions"} else 1)
+    step = _STEPS[table.grain] * (4 if table.reach else 1)
     steps = list(_steps(window.start, window.end, step))
     done: list[Refreshed] = []
     untold = 0
