@@ -2,7 +2,7 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,6 +47,7 @@ class HandMadeLake:
     directory: Path
     rows: list[Row] = field(default_factory=list)
     version: int = 0
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def __post_init__(self) -> None:
         self.table = LakeTable(self.directory, EVENTS)
@@ -54,10 +55,13 @@ class HandMadeLake:
         for definition in DAY_TABLES:
             LakeTable(self.directory, definition).create()
 
-    def append(self, events: Iterable[Row]) -> int:
-        """Commit one envelope of events and return the new version."""
+    def append(self, events: Iterable[Row], rejected: Sequence[Row] = ()) -> int:
+        """Commit one envelope of events and return the new version; of what was `rejected` only the accounts tell."""
         seq = (self.rows[-1]["stream_seq"] + 1) if self.rows else 1
-        stored = [row | {"stream_seq": seq, "row_no": number} for number, row in enumerate(events)]
+        return self.store([row | {"stream_seq": seq, "row_no": number} for number, row in enumerate(events)], rejected)
+
+    def store(self, stored: Sequence[Row], rejected: Sequence[Row] = ()) -> int:
+        """Commit rows that have their place in the stream, of as many envelopes as they say."""
         self.rows += stored
         groups: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
         for row in stored:
@@ -72,35 +76,37 @@ class HandMadeLake:
             )
             for (date, hour, shifted), group in groups.items()
         ]
-        told = {"accounting": accounting(stored), "envelopes": 1, "through": seq}
-        note = encode_note(_touched(stored), datetime.now(UTC)) | told
+        places = {row["stream_seq"] for row in stored}
+        told = {"accounting": accounting(stored, rejected), "envelopes": len(places), "through": max(places)}
+        note = encode_note(_touched(stored), self.clock()) | told
         self.version = self.table.append(Commit(adds=files, metadata=note), self.version)
         return self.version
 
 
-def _touched(rows: list[Row]) -> list[TouchedHour]:
+def _touched(rows: Sequence[Row]) -> list[TouchedHour]:
     counts: dict[tuple[str, datetime], int] = defaultdict(int)
     for row in rows:
         counts[row["app_id"], hour_of(row["event_time"])] += 1
     return [TouchedHour(app_id, hour, events) for (app_id, hour), events in counts.items()]
 
 
-def accounting(stored: list[Row]) -> list[Row]:
-    """What the writer's note says of rows that were all stored."""
-    hours: dict[tuple[str, datetime], list[datetime]] = defaultdict(list)
-    for row in stored:
-        hours[row["app_id"], hour_of(row["received_at"])].append(row["received_at"])
+def accounting(stored: Sequence[Row], rejected: Sequence[Row] = ()) -> list[Row]:
+    """What the writer's note says of rows that were all stored, and of those that were all rejected."""
+    hours: dict[tuple[str, datetime], list[tuple[datetime, bool]]] = defaultdict(list)
+    for rows, is_stored in ((stored, True), (rejected, False)):
+        for row in rows:
+            hours[row["app_id"], hour_of(row["received_at"])].append((row["received_at"], is_stored))
     return [
         {
             "app_id": app_id,
             "hour": hour.isoformat(),
             "received": len(arrived),
-            "stored": len(arrived),
+            "stored": sum(is_stored for _, is_stored in arrived),
             "window_duplicate": 0,
-            "quarantined": {},
+            "quarantined": {"invalid_json": bad} if (bad := sum(not is_stored for _, is_stored in arrived)) else {},
             "filtered": {},
             "flagged": 0,
-            "last_received_at": max(arrived).isoformat(),
+            "last_received_at": max(at for at, _ in arrived).isoformat(),
         }
         for (app_id, hour), arrived in hours.items()
     ]
