@@ -195,12 +195,11 @@ select
 from other_cut
 where human_after and not human_before;
 
--- Who occurs with a value that begins or ceases to be told apart: these are counted again in the rows `other`.
+-- Who occurs with a value that begins or ceases to be told apart, in any period: these are counted again in the rows
+-- `other`. One number is quicker to look up than two.
 create or replace temp table moved_key as
 with moved as (
-    select
-        period_id,
-        combo
+    select distinct combo
     from other_combo
     where before <> after or human_before <> human_after
 )
@@ -209,7 +208,7 @@ select distinct
     kept_key.actor,
     kept_key.session
 from kept_key
-semi join moved using (period_id, combo);
+semi join moved using (combo);
 
 delete from kept_value
 where period_id in (select period_id from wanted);
