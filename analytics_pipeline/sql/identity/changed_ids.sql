@@ -1,4 +1,5 @@
--- Anonymous ids that belong to another user, or to none any more, since the pairs up to the variable `since`.
+-- Anonymous ids that belong to another user, or to none any more, since the pairs up to the variable `since`. Those
+-- that were new and are ambiguous already belonged to a user in between, when something may have been counted.
 create or replace temp table changed_id as
 with
 touched as (
@@ -31,3 +32,4 @@ select
 from before_and_now
 where
     case when users_now = 1 then user_now end is distinct from case when users_before = 1 then user_before end
+    or (users_before = 0 and users_now > 1)

@@ -1,9 +1,15 @@
--- Local dates on which somebody was seen whom an id of `changed_id` belonged to or belongs to now.
+-- Local dates on which somebody was seen whom an id of `changed_id` belongs to, or did for however short a time.
 with actors as (
     select
         app_id,
-        unnest(['a' || anonymous_id, 'u' || user_before, 'u' || user_now]) as actor
+        'a' || anonymous_id as actor
     from changed_id
+    union
+    select
+        app_id,
+        'u' || user_id as actor
+    from identity_map
+    semi join changed_id using (app_id, anonymous_id)
 )
 
 select distinct actor_days.local_date

@@ -56,6 +56,21 @@ def test_old_periods_follow_who_a_visitor_turns_out_to_be(
     assert ("day", "identity", True) in causes
 
 
+def test_old_periods_follow_an_id_that_was_somebodys_for_a_moment(
+    lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection, mark: Callable[[], int]
+) -> None:
+    lake.append([event("e1", LAST_WEEK, anonymous_id="a")])
+    mark()
+    days = [day for day in refresher.days(LAST_WEEK, LAST_WEEK) if day.app_id == "shop"]
+    lake.append([event("e2", NOW, anonymous_id="a", user_id="u")])
+    refresher.refresh(days)
+    in_between = visitors(connection)
+    lake.append([event("e3", NOW, anonymous_id="a", user_id="v")])
+    assert mark() == 1
+    refresher.refresh(days)
+    assert (in_between, visitors(connection)) == ((1, 1), (0, 1))
+
+
 def test_what_became_of_anonymous_ids_is_counted(
     lake: HandMadeLake, connection: psycopg.Connection, mark: Callable[[], int]
 ) -> None:
