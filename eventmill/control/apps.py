@@ -175,7 +175,7 @@ def update_app(connection: psycopg.Connection[Any], app_id: str, **changes: Any)
         after = get_app(connection, app_id)
         if after.time_zone != before.time_zone:
             _refuse_if_archived(connection, app_id)
-            delete_rollups(connection, app_id, keep="ingest_%")
+            delete_rollups(connection, app_id, keep="ingest_%|identity_count")
             reconciliation.request(connection)
         elif after.week_start != before.week_start:
             _delete_weeks(connection, app_id)
@@ -218,13 +218,13 @@ def _delete_weeks(connection: psycopg.Connection[Any], app_id: str) -> None:
 def delete_rollups(connection: psycopg.Connection[Any], app_id: str, keep: str = "") -> int:
     """Delete the app's rows from every table of `rollups` that has an app, and return how many. The caller commits.
 
-    Tables whose name is like `keep` stay: what is kept of arrivals cannot be computed from the lake again.
+    Tables whose name is similar to `keep` stay: what is kept of arrivals cannot be computed from the lake again.
     """
     tables = connection.execute(
         "select c.table_schema, c.table_name from information_schema.columns c"
         " join information_schema.tables t using (table_schema, table_name)"
         " where c.table_schema in ('rollups', 'marts') and c.column_name = 'app_id' and t.table_type = 'BASE TABLE'"
-        " and c.table_name not like %s",
+        " and c.table_name not similar to %s",
         [keep],
     ).fetchall()
     statement = sql.SQL("delete from {} where app_id = %s")

@@ -125,7 +125,13 @@ def test_a_new_time_zone_takes_the_apps_rollups_with_it(connection: psycopg.Conn
             " values (%s, now(), now(), 1, now())",
             [name],
         )
+        connection.execute(
+            "insert into rollups.identity_count (app_id, stitched, ambiguous, computed_at) values (%s, 1, 0, now())",
+            [name],
+        )
     assert apps.update_app(connection, "one", time_zone="Asia/Kathmandu").time_zone == "Asia/Kathmandu"
+    # Who is who does not depend on the zone.
+    assert connection.execute("select count(*) from rollups.identity_count").fetchone() == (2,)
     assert connection.execute("select app_id from rollups.counted_arrival").fetchall() == [("two",)]
 
 
