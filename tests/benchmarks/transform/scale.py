@@ -19,6 +19,6 @@ class Scale:
 
 
 FULL = Scale(
-    repeats=5, hour_events=5_000_000, new_events=10_000, upsert_seconds=15, history_days=90, day_events=2_000_000
+    repeats=5, hour_events=5_000_000, new_events=10_000, upsert_seconds=10, history_days=90, day_events=1_000_000
 )
 QUICK = Scale(repeats=2, hour_events=300_000, new_events=2_000, upsert_seconds=2, history_days=3, day_events=60_000)
