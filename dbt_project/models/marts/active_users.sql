@@ -31,7 +31,11 @@ final as (
         days.visitors as dau,
         weekly.visitors as wau,
         monthly.visitors as mau,
-        round(100.0 * days.visitors / nullif(monthly.visitors, 0), 2)::numeric(5, 2) as stickiness,
+        -- Months are computed some minutes after their days: one with fewer visitors than this day has not caught up.
+        case
+            when monthly.visitors >= days.visitors
+                then round(100.0 * days.visitors / nullif(monthly.visitors, 0), 2)::numeric(5, 2)
+        end as stickiness,
         days.users as signed_in_dau,
         weekly.users as signed_in_wau,
         monthly.users as signed_in_mau,
