@@ -1,16 +1,12 @@
 """The supervisor with small programs: order, restarts, clean ends, left-overs."""
 
 import asyncio
-import fcntl
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import textwrap
-import threading
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -318,35 +314,3 @@ def test_a_log_past_its_size_moves_aside_while_its_writer_goes_on(tmp_path: Path
     assert log.read_text() == "new line\n"
     assert tail(tmp_path / "writer.log.1", lines=1) == "old line"
     assert not rotate(log, max_bytes=100)
-
-
-def test_a_supervisor_that_has_just_begun_shows_nothing_of_the_run_before_it(tmp_path: Path) -> None:
-    directory = RunDirectory(tmp_path)
-    directory.save(RunState(1, {"nats": Status("ready")}))
-    with directory.locked():
-        assert directory.current() == RunState(os.getpid())
-
-
-def test_asking_who_runs_never_keeps_a_supervisor_from_starting(tmp_path: Path) -> None:
-    directory = RunDirectory(tmp_path)
-    lock = tmp_path / "lock"
-    lock.touch()
-    with lock.open() as asking:
-        fcntl.flock(asking, fcntl.LOCK_SH)
-        threading.Timer(0.1, fcntl.flock, (asking, fcntl.LOCK_UN)).start()
-        with directory.locked():
-            assert directory.supervisor_pid() == os.getpid()
-
-
-def test_the_state_file_is_plain_json(tmp_path: Path) -> None:
-    directory = RunDirectory(tmp_path)
-    directory.save(RunState(7, {"nats": Status("ready", pid=8, started_at=time.time())}))
-    content = json.loads((tmp_path / "state.json").read_text())
-    assert content["processes"]["nats"]["phase"] == "ready"
-    assert directory.load().processes["nats"].pid == 8
-
-
-@pytest.mark.parametrize("content", ["", "[]", '{"supervisor_pid": 1}', '{"processes": {"nats": {"new": 1}}}'])
-def test_a_state_file_that_a_power_cut_or_another_version_left_stops_no_start(tmp_path: Path, content: str) -> None:
-    (tmp_path / "state.json").write_text(content)
-    assert RunDirectory(tmp_path).load() == RunState()
