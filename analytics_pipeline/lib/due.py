@@ -13,7 +13,7 @@ OPEN_EVERY = 5 * MINUTE
 NEIGHBOUR_EVERY, OLD_NEIGHBOUR_EVERY, RECENT = 15 * MINUTE, HOUR, 26 * HOUR
 # A stream of sign-ups asks for the same closed periods again and again: each waits as long as an old neighbour.
 # So many closed hours and days are computed at once; where more are dirty, each waits for more late events first.
-AT_ONCE, LATE_EVERY = 20, 5 * MINUTE
+AT_ONCE, LATE_EVERY = 20, MINUTE
 # Somebody asked for these, and nothing more is coming that would be worth waiting for.
 _WAITED_FOR: frozenset[Cause] = frozenset({"definition", "backfill", "erasure"})
 

@@ -17,7 +17,7 @@ from eventmill.embedded.nats_accounts import INBOXES, NatsAccounts, create_seed,
 from eventmill.errors import EventmillError, NotReadyError
 from eventmill.settings import Settings
 
-_PATIENCE_SECONDS = 30.0
+_PATIENCE_SECONDS = 90.0
 # The broker refuses a message that expects another stream, and says so: that tells that it would take others.
 _PROBE = {"Nats-Expected-Stream": "probe"}
 

@@ -35,7 +35,7 @@ ROLLUPS = (
     *("counted_arrival", "later_duplicate", "identity_count", "ingest_accounting", "ingest_reason"),
 )
 # What says when and how often something was computed, not what.
-BOOKKEEPING = {"computed_at", "lake_version", "complete_through", "told_until", "as_of"}
+BOOKKEEPING = {"computed_at", "created_at", "lake_version", "complete_through", "told_until", "as_of"}
 OF_HISTORY = {"restatements", "hourly_anomalies"}
 # Everything is closed, and a day later everything is computed.
 CLOSED, SETTLED = month.END + timedelta(days=3), month.END + timedelta(days=4)
