@@ -73,23 +73,6 @@ def test_a_long_range_is_cut_after_a_week() -> None:
     assert [(request.last - request.first) // HOUR + 1 for request in requests] == [168, 168, 64]
 
 
-@pytest.mark.parametrize(
-    ("count", "seconds_dirty", "is_due"),
-    [
-        pytest.param(20, 0, True, id="few are computed at once"),
-        pytest.param(21, 30, False, id="many wait for more late events"),
-        pytest.param(21, 60, True, id="many wait no longer than a minute"),
-    ],
-)
-def test_closed_hours_that_turn_dirty_again(count: int, seconds_dirty: int, is_due: bool) -> None:
-    since = NOW - timedelta(seconds=seconds_dirty)
-    start = hour(2026, 4, 1)
-    dirty = [
-        Dirty(start + number * HOUR, computed_at=NOW - timedelta(days=1), dirty_since=since) for number in range(count)
-    ]
-    assert bool(lanes.plan(dirty, NOW)) == is_due
-
-
 def test_closed_days_are_dates_of_the_daily_asset() -> None:
     dirty = [Dirty(hour(2026, 5, number, 10), grain="day") for number in (1, 2, 5)]
     assert [(request.asset, request.first, request.last) for request in lanes.plan(dirty, NOW)] == [
@@ -152,8 +135,8 @@ def test_closed_hours_are_computed_at_once_unless_they_are_many(count: int, expe
     assert len(lanes.plan(dirty, NOW)) == expected
 
 
-def test_many_closed_hours_wait_five_minutes_for_more_late_events() -> None:
-    then = NOW - timedelta(minutes=5)
+def test_many_closed_hours_wait_a_minute_for_more_late_events() -> None:
+    then = NOW - timedelta(minutes=1)
     dirty = [Dirty(hour(2026, 4, 1) + number * DAY, computed_at=BEFORE, dirty_since=then) for number in range(30)]
     assert len(lanes.plan(dirty, NOW)) == 30
 
