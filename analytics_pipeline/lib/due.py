@@ -11,7 +11,6 @@ from analytics_pipeline.lib.period_tables import HOUR, MINUTE, Cause, PeriodTabl
 OPEN_EVERY = 5 * MINUTE
 # Days beside an event's own, whose sessions it can move: soon while people look at them, then hourly.
 NEIGHBOUR_EVERY, OLD_NEIGHBOUR_EVERY, RECENT = 15 * MINUTE, HOUR, 26 * HOUR
-# A stream of sign-ups asks for the same closed periods again and again: each waits as long as an old neighbour.
 # So many closed hours and days are computed at once; where more are dirty, each waits for more late events first.
 AT_ONCE, LATE_EVERY = 20, MINUTE
 # Somebody asked for these, and nothing more is coming that would be worth waiting for.
@@ -73,6 +72,7 @@ def _is_due(table: PeriodTable, period: Dirty, now: datetime, *, is_crowd: bool)
 
 
 def _may_wait(period: Dirty) -> bool:
+    # A stream of sign-ups asks for the same closed periods again and again: each waits as long as an old neighbour.
     return period.cause == "identity" and not period.late_pending
 
 
