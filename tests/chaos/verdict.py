@@ -17,7 +17,7 @@ from tests.chaos.plant import Plant
 
 # In a process of its own: delta-rs and Arrow keep memory, and a test of 200 cycles would carry it along.
 READ_LAKE = """
-import json, sys
+import json, os, sys
 from deltalake import DeltaTable
 def read(name, columns):
     return DeltaTable(f"{sys.argv[1]}/{name}").to_pyarrow_table(columns=columns).to_pydict()
@@ -27,7 +27,9 @@ places = zip(map(str, events["event_date"]), events["event_hour"], [at.timestamp
 print(json.dumps({
     "events": list(zip(events["event_id"], places)),
     "quarantine": read("quarantine", ["event_id"])["event_id"],
-}))
+}), flush=True)
+# Threads of delta-rs and Arrow that still run while the interpreter ends abort the process now and then.
+os._exit(0)
 """
 WINDOW_SECONDS = 600
 
