@@ -15,7 +15,7 @@ from eventmill.contracts import metrics
 from eventmill.http.requests import RequestLog
 from eventmill.settings import Settings
 from eventmill.warehouse import async_pool
-from query_service.auth import key_cache
+from query_service.auth import Authenticator, key_cache
 from query_service.dashboard import pages
 from query_service.problems import HANDLERS
 from query_service.query.definitions import DefinitionQueries
@@ -45,6 +45,7 @@ def create_app(settings: Settings) -> RequestLog:
     """The query service as an ASGI application; Postgres may come and go while it runs."""
     pool = async_pool(settings, max_size=POOL_SIZE, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
     registry = CollectorRegistry()
+    keys = key_cache(pool)
     executor = Executor(pool)
     path = QueryPath(executor)
     hub = LiveHub(lambda app_id: path.today({"app_id": app_id}, (app_id,)))
@@ -54,7 +55,8 @@ def create_app(settings: Settings) -> RequestLog:
             "path": path,
             "definitions": DefinitionQueries(executor, settings),
             "live": hub,
-            "key_cache": key_cache(pool),
+            "key_cache": keys,
+            "authenticator": Authenticator(keys),
             "registry": registry,
             "catalog": CatalogReader(settings),
             "files": pages.load_files(settings),

@@ -15,6 +15,8 @@ from eventmill.control.origins import ANY_ORIGIN, checked_origins
 from eventmill.control.rules import RULE_COLUMNS, rules_of
 
 KeyKind = Literal["write", "read", "admin"]
+PEOPLE = "people"
+SCOPES = (PEOPLE,)
 
 _LETTERS: dict[KeyKind, str] = {"write": "w", "read": "r", "admin": "a"}
 _KIND_OF = {letter: kind for kind, letter in _LETTERS.items()}
@@ -22,10 +24,10 @@ _PREFIX_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _PREFIX_LENGTH = 8
 _SECRET_LENGTH = 43
 
-_OWN_COLUMNS = 7  # those of the credential; the app's rules follow
+_OWN_COLUMNS = 8  # those of the credential; the app's rules follow
 _LOOKUP = f"""
     select c.credential_id::text, c.kind, c.org_id, c.sha256, c.expires_at, c.revoked_at, c.allowed_origins,
-        {RULE_COLUMNS}
+        c.scopes, {RULE_COLUMNS}
     from control.credential c
     join control.credential_app ca using (credential_id)
     join control.app a on a.app_id = ca.app_id and a.deleted_at is null
@@ -39,6 +41,7 @@ class Credential:
     """What a key may do: its kind, and the rules of the apps of one organisation that it covers (at least one).
 
     `allowed_origins` are the web origins whose pages may use it; `*` is any, none is no page of another origin.
+    `prefix` names it to people; `scopes` are what it may beyond its kind.
     """
 
     credential_id: str
@@ -47,11 +50,18 @@ class Credential:
     apps: Mapping[str, AppRules]
     expires_at: datetime | None = None
     allowed_origins: tuple[str, ...] = ()
+    prefix: str = ""
+    scopes: tuple[str, ...] = ()
 
     @property
     def app_ids(self) -> tuple[str, ...]:
         """The apps that the key covers, ascending."""
         return tuple(self.apps)
+
+    @property
+    def may_see_people(self) -> bool:
+        """Whether it shows single persons: an admin key, and a read key with the scope `people`."""
+        return self.kind == "admin" or (self.kind == "read" and PEOPLE in self.scopes)
 
     def is_expired(self, now: datetime | None = None) -> bool:
         """Whether the key's time is over at `now` (UTC)."""
@@ -142,12 +152,12 @@ async def authenticate_async(connection: psycopg.AsyncConnection[Any], key: str)
 def _verify(parsed: ParsedKey, rows: Sequence[tuple[Any, ...]]) -> Credential | None:
     if not rows:
         return None
-    credential_id, kind, org_id, sha256, expires_at, revoked_at, allowed_origins = rows[0][:_OWN_COLUMNS]
+    credential_id, kind, org_id, sha256, expires_at, revoked_at, origins, scopes = rows[0][:_OWN_COLUMNS]
     if not hmac.compare_digest(bytes(sha256), parsed.sha256) or revoked_at is not None:
         return None
     rules = (rules_of(*row[_OWN_COLUMNS:]) for row in rows)
     apps = {one.app_id: one for one in rules}
-    credential = Credential(credential_id, kind, org_id, apps, expires_at, tuple(allowed_origins))
+    credential = Credential(credential_id, kind, org_id, apps, expires_at, tuple(origins), parsed.prefix, tuple(scopes))
     return None if credential.is_expired() else credential
 
 

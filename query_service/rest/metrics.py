@@ -6,7 +6,7 @@ from litestar import Router, get
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 
-from query_service.auth import provide_covered, require_reader
+from query_service.auth import provide_covered, provide_reader, require_reader
 from query_service.query.answer import Answer
 from query_service.query.path import QueryPath
 from query_service.rest import parameters as p
@@ -105,7 +105,7 @@ api = Router(
         *ENDPOINTS,
     ],
     guards=[require_reader, p.refuse_unknown],
-    dependencies={"covered": Provide(provide_covered)},
+    dependencies={"covered": Provide(provide_covered), "reader": Provide(provide_reader)},
     security=[{"key": []}],
     tags=["metrics"],
 )

@@ -61,7 +61,7 @@ PageLimit = Annotated[
 ]
 PageCursor = Annotated[str | None, Parameter(description="`meta.next_cursor` of the answer before.")]
 
-_NOT_PARAMETERS = frozenset({"path", "covered", "state", "request", "reference"})
+_NOT_PARAMETERS = frozenset({"path", "covered", "reader", "state", "request", "reference"})
 
 
 def refuse_unknown(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
