@@ -10,13 +10,13 @@ from typing import Any
 import pyarrow as pa
 
 from eventmill.contracts.decode import AppRules
+from eventmill.envelopes.decoding import DecodedEnvelope, decode_envelope
+from eventmill.envelopes.source import Envelope
 from eventmill.lake import EVENTS, QUARANTINE, LakeTable, TableDefinition
 from ingest_service.writer.buffer import Batch
 from ingest_service.writer.compaction import list_files as files_of
 from ingest_service.writer.compaction import read_rows
-from ingest_service.writer.decoding import DecodedEnvelope, decode_envelope
 from ingest_service.writer.flush import LakeWriter
-from ingest_service.writer.source import Envelope
 
 RECEIVED_AT = datetime(2026, 3, 1, 10, 30, tzinfo=UTC)
 HISTORY_START = datetime(2025, 1, 1, tzinfo=UTC)

@@ -19,11 +19,11 @@ from eventmill import stream
 from eventmill.contracts.envelope import encode_lines
 from eventmill.contracts.subjects import HEADER_MSG_ID
 from eventmill.control.apps import create_app
+from eventmill.control.rules_cache import RulesCache, load_rules
 from eventmill.lake import EVENTS, LakeTable, TableDefinition, create_tables, lake_directory, transaction_id
 from eventmill.settings import Settings
-from ingest_service.writer.assembly import assemble, load_rules, work
+from ingest_service.writer.assembly import assemble, work
 from ingest_service.writer.compactor import Compactor
-from ingest_service.writer.rules import RulesCache
 from ingest_service.writer.service import WriterService
 
 

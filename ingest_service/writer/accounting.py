@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingest_service.writer.decoding import DecodedEnvelope
+from eventmill.envelopes.decoding import DecodedEnvelope
 
 _FLAG = "plan_violation"
 

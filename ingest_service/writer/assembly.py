@@ -3,23 +3,20 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 from functools import partial
 
-import psycopg
 import structlog
 from prometheus_client import CollectorRegistry
 
 from eventmill.cancelling import cancel
-from eventmill.contracts.decode import AppRules
-from eventmill.control.rules import app_rules
+from eventmill.control.rules_cache import RulesCache, load_rules
+from eventmill.envelopes.source import OrderedSource
 from eventmill.errors import NotReadyError
 from eventmill.faults import Faults
 from eventmill.lake import EVENTS, QUARANTINE, LakeTable, lake_directory, transaction_id
 from eventmill.settings import Settings
 from eventmill.stream import StreamClient, StreamIdentity, connect, identify_stream
-from eventmill.warehouse import connect as connect_warehouse
 from ingest_service.writer.attempts import AttemptFile
 from ingest_service.writer.buffer import Buffer
 from ingest_service.writer.cleanup import delete_unfinished_entries
@@ -34,10 +31,8 @@ from ingest_service.writer.notice import publish_notice
 from ingest_service.writer.rejections import restore_rejections
 from ingest_service.writer.repair import repair_files
 from ingest_service.writer.replay import replay
-from ingest_service.writer.rules import RulesCache
 from ingest_service.writer.runs import RunDecoder
 from ingest_service.writer.service import WriterService
-from ingest_service.writer.source import OrderedSource
 from ingest_service.writer.torn_log import repair_log
 from ingest_service.writer.window import WindowLimits
 
@@ -166,14 +161,3 @@ async def accept(settings: Settings) -> None:
         await client.close()
     accept_stream(stream, TableHead(LakeTable(lake_directory(settings), EVENTS)))
     log.info("stream accepted", created_at=stream.created_at.isoformat())
-
-
-def load_rules(settings: Settings) -> Mapping[str, AppRules]:
-    """Rules of every app. Raises NotReadyError where Postgres does not answer or is not set up."""
-    try:
-        with connect_warehouse(settings, autocommit=True) as connection:
-            return app_rules(connection)
-    except FileNotFoundError as error:
-        raise NotReadyError(f"PostgreSQL is not set up yet: {error}") from error
-    except psycopg.Error as error:
-        raise NotReadyError(f"PostgreSQL does not answer: {error}", "Was `eventmill migrate` run?") from error

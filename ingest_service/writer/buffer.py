@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ingest_service.writer.decoding import DecodedEnvelope
+from eventmill.envelopes.decoding import DecodedEnvelope
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,21 +3,16 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, repeat
-from operator import attrgetter
-from typing import Any
+from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from eventmill.contracts.event import StoredEvent
-from eventmill.contracts.schema import EVENTS_SCHEMA, QUARANTINE_SCHEMA
+from eventmill.contracts.schema import QUARANTINE_SCHEMA
+from eventmill.envelopes.decoding import DecodedEnvelope
 from eventmill.lake import TableDefinition, TouchedHour
-from ingest_service.writer.decoding import DecodedEnvelope
-from ingest_service.writer.usual import Portion, usual_table
 
 SHIFTED_PREFIX = "shifted"
-_FIELDS = StoredEvent.__struct_fields__
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,47 +22,6 @@ class FilePart:
     partition_values: dict[str, str]
     prefix: str
     rows: pa.Table
-
-
-def events_table(envelopes: Sequence[DecodedEnvelope]) -> pa.Table:
-    """All events of the envelopes in EVENTS_SCHEMA, in the stream's order."""
-    portions = [
-        Portion(envelope.sequence, [section.context for section in envelope.sections], envelope.usual)
-        for envelope in envelopes
-        if len(envelope.usual)
-    ]
-    others = _others_table(envelopes)
-    if not portions:
-        return others
-    usual = _with_own_sequences(usual_table(portions), envelopes)
-    if others.num_rows == 0:
-        return usual
-    return pa.concat_tables([usual, others]).sort_by([("stream_seq", "ascending"), ("row_no", "ascending")])
-
-
-def _with_own_sequences(usual: pa.Table, envelopes: Sequence[DecodedEnvelope]) -> pa.Table:
-    """Give the events of several messages that were decoded as one the sequence of their own message."""
-    if all(envelope.sequences is None for envelope in envelopes):
-        return usual
-    sequences = [
-        pa.array(envelope.sequences or [envelope.sequence] * len(envelope.sections), pa.int64()).take(
-            envelope.usual.spans
-        )
-        for envelope in envelopes
-        if len(envelope.usual)
-    ]
-    index = usual.column_names.index("stream_seq")
-    return usual.set_column(index, EVENTS_SCHEMA.field(index), pa.concat_arrays(sequences))
-
-
-def _others_table(envelopes: Sequence[DecodedEnvelope]) -> pa.Table:
-    events = [event for envelope in envelopes for event in envelope.others]
-    columns: dict[str, Any] = {name: list(map(attrgetter(name), events)) for name in _FIELDS}
-    columns["stream_seq"] = [
-        sequence for envelope in envelopes for sequence in repeat(envelope.sequence, len(envelope.others))
-    ]
-    columns["row_no"] = [row for envelope in envelopes for row in envelope.other_rows]
-    return pa.table(columns, schema=EVENTS_SCHEMA)
 
 
 def quarantine_table(envelopes: Sequence[DecodedEnvelope]) -> pa.Table:

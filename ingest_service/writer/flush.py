@@ -11,11 +11,12 @@ import structlog
 from eventmill import delta_log, faults
 from eventmill.data_files import write_data_file
 from eventmill.delta_log import Commit, CommitConflictError, DataFile, Transaction
+from eventmill.envelopes.events_table import events_table
 from eventmill.errors import LakeError
 from eventmill.lake import LakeTable, TouchedHour, encode_note
 from ingest_service.writer.accounting import Account, accounts_of
 from ingest_service.writer.buffer import Batch
-from ingest_service.writer.columns import events_table, parts, quarantine_table, touched_hours
+from ingest_service.writer.columns import parts, quarantine_table, touched_hours
 from ingest_service.writer.head import TableHead
 from ingest_service.writer.places import COPIES, encode_copies, places_of, without_places
 from ingest_service.writer.settled import settled_rows

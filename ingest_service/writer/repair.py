@@ -18,10 +18,11 @@ import structlog
 
 from eventmill.data_files import write_data_file
 from eventmill.delta_log import Commit, CommitConflictError
+from eventmill.envelopes.decoding import DecodedEnvelope
+from eventmill.envelopes.events_table import events_table
 from eventmill.lake import EVENTS, LakeTable, encode_note
-from ingest_service.writer.columns import SHIFTED_PREFIX, events_table, parts, quarantine_table, touched_hours
+from ingest_service.writer.columns import SHIFTED_PREFIX, parts, quarantine_table, touched_hours
 from ingest_service.writer.compaction import SmallFile, list_files
-from ingest_service.writer.decoding import DecodedEnvelope
 from ingest_service.writer.head import TableHead
 from ingest_service.writer.id_keys import IdKeys
 from ingest_service.writer.places import Place, places_in, places_of, recorded_copies, without_places

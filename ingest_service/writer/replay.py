@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable, Sequence
 
+from eventmill.envelopes.decoding import DecodedEnvelope
+from eventmill.envelopes.source import OrderedSource
 from eventmill.stream import StreamClient, StreamIdentity
-from ingest_service.writer.decoding import DecodedEnvelope, EnvelopeDecoder
-from ingest_service.writer.source import OrderedSource
+from ingest_service.writer.decoding import EnvelopeDecoder
 
 
 async def replay(

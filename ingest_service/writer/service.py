@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 
 import structlog
 
+from eventmill.envelopes.runs import runs
+from eventmill.envelopes.source import Envelope, OrderedSource
 from eventmill.errors import NotReadyError
 from ingest_service.writer.buffer import Batch, Buffer
 from ingest_service.writer.flush import Committed, LakeWriter
 from ingest_service.writer.instruments import Instruments
-from ingest_service.writer.runs import RunDecoder, runs
-from ingest_service.writer.source import Envelope, OrderedSource
+from ingest_service.writer.runs import RunDecoder
 
 log = structlog.get_logger(__name__)
 

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from statistics import median
 
 from eventmill.contracts.decode import AppRules, DecodeContext, EnvelopeContext, decode_event
+from eventmill.envelopes.decoding import DecodedEnvelope, decode_envelope
+from eventmill.envelopes.events_table import events_table
+from eventmill.envelopes.source import Envelope
 from eventmill.synthetic.flow import Plan, Shares, lines
 from ingest_service.gateway.intake import RequestFacts, take_in
-from ingest_service.writer.columns import events_table
-from ingest_service.writer.decoding import DecodedEnvelope, decode_envelope
-from ingest_service.writer.source import Envelope
 
 ENVELOPE = 500
 REPEATS = 7

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from eventmill.contracts.decode import AppRules, EnvelopeContext
 from eventmill.contracts.envelope import Section, encode_headers
 from eventmill.contracts.filters import Filters
+from eventmill.envelopes.decoding import DecodedEnvelope, decode_envelope
+from eventmill.envelopes.source import Envelope
 from eventmill.lake import QUARANTINE
 from ingest_service.writer.buffer import Batch
-from ingest_service.writer.decoding import DecodedEnvelope, decode_envelope
-from ingest_service.writer.source import Envelope
 from tests.conftest import TEST_STATE
 from tests.lake_writer_bench import HISTORY_START, RECEIVED_AT, Lake
 

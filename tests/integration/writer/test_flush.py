@@ -11,13 +11,13 @@ from deltalake import DeltaTable
 from eventmill import delta_log
 from eventmill.contracts.decode import AppRules
 from eventmill.delta_log import Commit
+from eventmill.envelopes.decoding import DecodedEnvelope
 from eventmill.errors import LakeError
 from eventmill.faults import ignore
 from eventmill.lake import QUARANTINE
 from ingest_service.writer.buffer import Batch
 from ingest_service.writer.checkpoints import write_checkpoint
 from ingest_service.writer.damage import damaged_files
-from ingest_service.writer.decoding import DecodedEnvelope
 from ingest_service.writer.repair import repair_files
 from tests.lake_writer_bench import SHOP, Lake, batch, envelope, lines
 

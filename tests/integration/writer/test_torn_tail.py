@@ -9,15 +9,15 @@ import pytest
 
 from eventmill import delta_log
 from eventmill.contracts.subjects import STREAM
+from eventmill.envelopes.decoding import DecodedEnvelope, decode_envelope
+from eventmill.envelopes.source import Envelope
 from eventmill.errors import LakeError
 from eventmill.lake import EVENTS, QUARANTINE, lake_directory
 from ingest_service.writer.checkpoints import is_as_written, write_checkpoint
 from ingest_service.writer.compaction import list_files, merge
 from ingest_service.writer.damage import damaged_files
-from ingest_service.writer.decoding import DecodedEnvelope, decode_envelope
 from ingest_service.writer.flush import LakeWriter
 from ingest_service.writer.repair import repair_files
-from ingest_service.writer.source import Envelope
 from ingest_service.writer.torn_log import repair_log
 from tests.lake_writer_bench import HISTORY_START, SHOP, Lake, batch
 from tests.writer_bench import Bench, event, running

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from eventmill.delta_log import Commit
+from eventmill.envelopes.decoding import DecodedEnvelope, decode_envelope
+from eventmill.envelopes.source import Envelope
 from eventmill.lake import EVENTS, QUARANTINE
 from ingest_service.writer.buffer import Batch
 from ingest_service.writer.compact import compact
 from ingest_service.writer.compaction import MergeLimits, list_files
-from ingest_service.writer.decoding import DecodedEnvelope, decode_envelope
 from ingest_service.writer.flush import Committed, LakeWriter
 from ingest_service.writer.head import TableHead
 from ingest_service.writer.repair import repair_files
-from ingest_service.writer.source import Envelope
 from ingest_service.writer.window import DuplicateWindow, WindowLimits
 from tests.lake_writer_bench import CURSOR, HISTORY_START, RECEIVED_AT, SHOP, Lake, batch, envelope, lines
 

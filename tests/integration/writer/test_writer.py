@@ -12,8 +12,8 @@ import pytest
 
 from eventmill import stream
 from eventmill.contracts.subjects import COMMITTED_SUBJECT, HEADER_RECEIVED_AT, STREAM
+from eventmill.envelopes.source import OrderedSource
 from eventmill.lake import QUARANTINE
-from ingest_service.writer.source import OrderedSource
 from tests.writer_bench import Bench, event, running
 
 pytestmark = pytest.mark.integration

@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 from eventmill.contracts.event import StoredEvent
 from eventmill.contracts.schema import EVENTS_SCHEMA, QUARANTINE_SCHEMA
+from eventmill.envelopes.events_table import events_table
 from eventmill.lake import EVENTS, TouchedHour
-from ingest_service.writer.columns import events_table, parts, quarantine_table, touched_hours
+from ingest_service.writer.columns import parts, quarantine_table, touched_hours
 from tests.lake_writer_bench import envelope, lines
 
 

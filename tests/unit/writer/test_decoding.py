@@ -11,10 +11,11 @@ import pytest
 from eventmill.contracts.decode import AppRules
 from eventmill.contracts.envelope import EnvelopeError
 from eventmill.contracts.reasons import Reason
+from eventmill.control.rules_cache import RulesCache
+from eventmill.envelopes.decoding import DecodedEnvelope, decode_envelope
+from eventmill.envelopes.source import Envelope
 from ingest_service.writer.attempts import AttemptFile
-from ingest_service.writer.decoding import DecodedEnvelope, EnvelopeDecoder, decode_envelope
-from ingest_service.writer.rules import RulesCache
-from ingest_service.writer.source import Envelope
+from ingest_service.writer.decoding import EnvelopeDecoder
 from tests.lake_writer_bench import HISTORY_START, RECEIVED_AT, SHOP
 
 ENVELOPE = Envelope(5, "events.shop", {"x": "y"}, b'{"user_id": "u", "event_type": "click"}', RECEIVED_AT)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import pytest
 
 from eventmill.contracts.decode import AppRules
+from eventmill.control.rules_cache import RulesCache
 from eventmill.errors import NotReadyError
-from ingest_service.writer.rules import RulesCache
 
 
 class Postgres:

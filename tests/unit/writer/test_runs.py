@@ -10,14 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eventmill.control.rules_cache import RulesCache
+from eventmill.envelopes.decoding import DecodedEnvelope, decode_envelope
+from eventmill.envelopes.events_table import events_table
+from eventmill.envelopes.runs import runs
+from eventmill.envelopes.source import Envelope
 from ingest_service.writer.accounting import accounts_of
 from ingest_service.writer.attempts import AttemptFile
 from ingest_service.writer.buffer import Batch
-from ingest_service.writer.columns import events_table, quarantine_table
-from ingest_service.writer.decoding import DecodedEnvelope, decode_envelope
-from ingest_service.writer.rules import RulesCache
-from ingest_service.writer.runs import RunDecoder, runs
-from ingest_service.writer.source import Envelope
+from ingest_service.writer.columns import quarantine_table
+from ingest_service.writer.runs import RunDecoder
 from tests.lake_writer_bench import HISTORY_START, RECEIVED_AT, SHOP
 
 PLAIN = st.integers(0, 99).map(lambda number: {"event_id": f"e{number}", "event_type": "click", "user_id": "u"})
@@ -66,7 +68,7 @@ def without_new_ids(rows: pa.Table) -> pa.Table:
 def short_runs() -> Iterator[None]:
     """Runs of few messages count as runs: those that chance makes are seldom as long as it takes to be worth it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ingest_service.writer.runs.LEAST_USUAL", 3)
+        patch.setattr("eventmill.envelopes.runs.LEAST_USUAL", 3)
         yield
 
 
@@ -105,7 +107,7 @@ async def test_an_error_of_the_whole_falls_back_to_each(monkeypatch: pytest.Monk
     def fail(*_arguments: object) -> None:
         raise RuntimeError("no")
 
-    monkeypatch.setattr("ingest_service.writer.runs.usual_events", fail)
+    monkeypatch.setattr("eventmill.envelopes.runs.usual_events", fail)
     body = b'{"event_type":"click","user_id":"u"}'
     assert len(await together(stream_of([(body, {}, "shop")] * 20))) == 20
 

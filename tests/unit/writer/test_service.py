@@ -10,15 +10,15 @@ from datetime import datetime
 import pytest
 from prometheus_client import CollectorRegistry
 
+from eventmill.control.rules_cache import RulesCache
+from eventmill.envelopes.source import Envelope
 from eventmill.errors import LakeError
 from ingest_service.writer.attempts import AttemptFile
 from ingest_service.writer.buffer import Batch, Buffer, FlushLimits
 from ingest_service.writer.flush import Committed, Counts
 from ingest_service.writer.instruments import Instruments
-from ingest_service.writer.rules import RulesCache
 from ingest_service.writer.runs import RunDecoder
 from ingest_service.writer.service import WriterService
-from ingest_service.writer.source import Envelope
 from tests.lake_writer_bench import HISTORY_START, RECEIVED_AT, SHOP, lines
 
 

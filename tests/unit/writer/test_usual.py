@@ -13,7 +13,7 @@ from eventmill.contracts.decode import AppRules, DecodeContext, EnvelopeContext,
 from eventmill.contracts.event import Event, StoredEvent
 from eventmill.contracts.filters import Filters
 from eventmill.contracts.plan import plan_of
-from ingest_service.writer.usual import Portion, usual_table
+from eventmill.envelopes.usual import Portion, usual_table
 from tests.lake_writer_bench import HISTORY_START, RECEIVED_AT
 
 USUAL = b'{"event_type":"click","user_id":"u","event_id":"e","timestamp":"2026-03-01T10:00:00Z"}'

@@ -14,7 +14,7 @@ from eventmill.contracts.decode import EnvelopeContext, default_source, default_
 from eventmill.contracts.event import SOURCES
 from eventmill.contracts.event_ids import new_event_id
 from eventmill.contracts.schema import EVENTS_SCHEMA, INSTANT
-from ingest_service.writer.visits import combined, distinct, origin
+from eventmill.envelopes.visits import combined, distinct, origin
 
 _HOURS_PER_DAY = 24
 _CAMPAIGN = derive.UTM_NAMES[:3]
@@ -29,10 +29,10 @@ class Portion:
     events: UsualEvents
 
 
-def usual_table(portions: Sequence[Portion]) -> pa.Table:
-    """The events of all portions in EVENTS_SCHEMA, in their order."""
+def usual_table(portions: Sequence[Portion], schema: pa.Schema = EVENTS_SCHEMA) -> pa.Table:
+    """The events of all portions, in their order, with the columns of `schema`: some of EVENTS_SCHEMA, or all."""
     columns = _Columns(portions)
-    return pa.table([columns.column(field) for field in EVENTS_SCHEMA], schema=EVENTS_SCHEMA)
+    return pa.table([columns.column(field) for field in schema], schema=schema)
 
 
 class _Columns:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import Any
 
 import msgspec
 import nats.errors
@@ -67,8 +68,10 @@ class _DisorderError(Exception):
 
 
 class OrderedSource:
-    """Envelopes in ascending order after a sequence. `verify` sees the stream's identity at every opening and raises
-    where it is not the stream that the lake knows."""
+    """Envelopes in ascending order after a sequence, or from those on that the broker stored at `since`.
+
+    `verify` sees the stream's identity at every opening and raises where it is not the stream that is meant.
+    """
 
     def __init__(
         self,
@@ -77,7 +80,9 @@ class OrderedSource:
         verify: Callable[[StreamIdentity], None],
         limits: PullLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
+        since: datetime | None = None,
     ) -> None:
+        self._since = since
         self._client = client
         self._js = client.jetstream(timeout=5)
         self.verify = verify
@@ -94,6 +99,11 @@ class OrderedSource:
         self._requested = 0
         self._delivered = 0
         self._heard_at = self._clock()
+
+    @property
+    def last_sequence(self) -> int:
+        """Sequence of the last envelope that was taken; where none was, the one that reading began after."""
+        return self._last_sequence
 
     @property
     def is_open(self) -> bool:
@@ -120,7 +130,7 @@ class OrderedSource:
 
     async def _consumer_info(self) -> api.ConsumerInfo:
         if self._subscription is None:
-            raise NotReadyError("The writer's consumer is not open.")
+            raise NotReadyError("The consumer is not open.")
         try:
             info: api.ConsumerInfo = await self._js.consumer_info(STREAM, self._consumer)
         except (nats.errors.Error, js_errors.Error, TimeoutError) as error:
@@ -160,8 +170,7 @@ class OrderedSource:
     async def _open(self) -> None:
         self.verify(await identify_stream(self._js))
         config = api.ConsumerConfig(
-            deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE,
-            opt_start_seq=self._last_sequence + 1,
+            **self._start(),
             ack_policy=api.AckPolicy.NONE,
             inactive_threshold=60,
             mem_storage=True,
@@ -175,6 +184,11 @@ class OrderedSource:
         self._subscription = await self._client.subscribe(self._client.new_inbox())
         self._client.divert(self._subscription, self._arrive)
         log.info("consumer opened", consumer=self._consumer, after=self._last_sequence)
+
+    def _start(self) -> dict[str, Any]:
+        if self._since is not None and self._last_sequence == 0:
+            return {"deliver_policy": api.DeliverPolicy.BY_START_TIME, "opt_start_time": self._since}
+        return {"deliver_policy": api.DeliverPolicy.BY_START_SEQUENCE, "opt_start_seq": self._last_sequence + 1}
 
     async def close(self) -> None:
         """Give the consumer up; what was not taken yet is read again by the next one."""

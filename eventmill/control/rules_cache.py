@@ -4,10 +4,14 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 
+import psycopg
 import structlog
 
 from eventmill.contracts.decode import AppRules
+from eventmill.control.rules import app_rules
 from eventmill.errors import NotReadyError
+from eventmill.settings import Settings
+from eventmill.warehouse import connect as connect_warehouse
 
 log = structlog.get_logger(__name__)
 
@@ -85,3 +89,14 @@ class RulesCache:
         self._loaded_at = started_at
         self.is_answering = True
         return True
+
+
+def load_rules(settings: Settings) -> Mapping[str, AppRules]:
+    """Rules of every app. Raises NotReadyError where Postgres does not answer or is not set up."""
+    try:
+        with connect_warehouse(settings, autocommit=True) as connection:
+            return app_rules(connection)
+    except FileNotFoundError as error:
+        raise NotReadyError(f"PostgreSQL is not set up yet: {error}") from error
+    except psycopg.Error as error:
+        raise NotReadyError(f"PostgreSQL does not answer: {error}", "Was `eventmill migrate` run?") from error
