@@ -92,7 +92,7 @@ def parse_filter(given: object, where: str = "filter") -> EventFilter:
     parsed = EventFilter(
         text(given.get("event_type"), f"{where}.event_type", limits.MAX_EVENT_TYPE),
         text(given.get("event_name"), f"{where}.event_name", limits.MAX_EVENT_NAME),
-        _conditions(given.get("filters"), f"{where}.filters"),
+        parse_conditions(given.get("filters"), f"{where}.filters"),
     )
     if parsed == EventFilter():
         raise DefinitionError(where, "names at least an event_type, an event_name or a filter")
@@ -121,7 +121,8 @@ def _is_storable(given: str) -> bool:
     return "\x00" not in given and not any("\ud800" <= char <= "\udfff" for char in given)
 
 
-def _conditions(given: object, where: str) -> tuple[Condition, ...]:
+def parse_conditions(given: object, where: str) -> tuple[Condition, ...]:
+    """The conditions that decoded JSON lists. Raises DefinitionError naming the place below `where` and the rule."""
     if given is None:
         return ()
     if not isinstance(given, list) or len(given) > MAX_CONDITIONS:
@@ -145,7 +146,7 @@ def _field(given: object, op: Op, where: str) -> str:
         if op not in _WITHOUT_VALUES:
             raise DefinitionError(where, f"{given} can be tested with is_set and is_not_set alone: no person is named")
         return given
-    if isinstance(given, str) and given.startswith(PROPERTIES) and _is_path(given.removeprefix(PROPERTIES)):
+    if isinstance(given, str) and is_property(given):
         return given
     if not isinstance(given, str) or given not in allowed:
         rule = f"one of {', '.join(allowed)} or properties.<name>, with a dot before each name inside (at most 16)"
@@ -153,9 +154,13 @@ def _field(given: object, op: Op, where: str) -> str:
     return given
 
 
-def _is_path(given: str) -> bool:
-    parts = given.split(".")
-    return all(parts) and len(parts) <= limits.MAX_NESTING and len(given) <= MAX_TEXT and _is_storable(given)
+def is_property(given: str) -> bool:
+    """Whether the text names a property: `properties.<name>`, with a dot before each name inside."""
+    if not given.startswith(PROPERTIES):
+        return False
+    name = given.removeprefix(PROPERTIES)
+    parts = name.split(".")
+    return all(parts) and len(parts) <= limits.MAX_NESTING and len(name) <= MAX_TEXT and _is_storable(name)
 
 
 def _values(given: object, op: Op, field: str, where: str) -> tuple[Value, ...]:

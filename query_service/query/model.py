@@ -29,10 +29,17 @@ Parameters = Mapping[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """The app that a question is about."""
+    """The app that a question is about. `week_start` is the ISO weekday on which its weeks begin.
+
+    `first_day`: the local day of its first counted event, None before that. Raw events from `lake_floor` on are all in
+    the lake; None: all there ever were.
+    """
 
     app_id: str
     time_zone: ZoneInfo
+    week_start: int = 1
+    first_day: date | None = None
+    lake_floor: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

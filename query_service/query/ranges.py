@@ -41,7 +41,7 @@ class DateRange:
 
 @dataclass(frozen=True, slots=True)
 class InstantRange:
-    """Instants `[start, end)` in UTC, each the start of an hour in `time_zone`."""
+    """Instants `[start, end)` in UTC; questions of version 1 take starts of hours in `time_zone` alone."""
 
     start: datetime
     end: datetime
