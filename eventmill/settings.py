@@ -76,10 +76,43 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None, description="Address of a PostgreSQL database; switches the embedded one off."
     )
+    oidc_issuer: str | None = Field(
+        None, description="Address of an OpenID Connect issuer whose tokens the query service takes beside keys."
+    )
+    oidc_audience: str | None = Field(
+        None, description="What those tokens' `aud` must name; EVENTMILL_OIDC_CLIENT_ID where it is not set."
+    )
+    oidc_client_id: str | None = Field(None, description="Our client id at the issuer, for signing in with a browser.")
+    oidc_client_secret: str | None = Field(
+        None, repr=False, description="That client's secret; without one it is a public client, with PKCE alone."
+    )
+    oidc_redirect_url: str | None = Field(
+        None, description="Address of our /auth/callback as browsers reach it; else that of this machine."
+    )
+    oidc_scopes: str = Field("openid", description="Scopes that a sign-in asks the issuer for, apart by spaces.")
+    oidc_apps_claim: str = Field("eventmill_apps", description="Claim that lists the ids of the apps of a token.")
+    oidc_scope_claim: str = Field(
+        "scope", description="Claim in which `admin` and `people` give a token what such keys may do."
+    )
+    oidc_leeway_seconds: int = Field(
+        30, ge=0, le=300, description="Seconds by which the issuer's clock may differ from ours."
+    )
+    oidc_session_seconds: int = Field(
+        8 * 3600, ge=60, description="Seconds after which whoever signed in with a browser signs in again."
+    )
+    oidc_ca_file: Path | None = Field(
+        None,
+        description="PEM file of the authorities that the issuer's certificate is checked against; else public ones.",
+    )
     lake_url: str | None = Field(None, description="Directory of the Delta lake, as a path or file:// address.")
     lake_engine: Literal["duckdb"] = Field("duckdb", description="Engine that computes rollups over the lake.")
     duckdb_memory_limit: str = Field("2GB", description="Memory limit of each DuckDB process.")
     duckdb_threads: int = Field(2, ge=1, description="Threads of each DuckDB process.")
+    query_lake_workers: int = Field(
+        2, ge=1, description="Sandboxed DuckDB processes with which the query service reads the lake."
+    )
+    query_lake_memory_limit: str = Field("1GB", description="Memory limit of each of them.")
+    query_lake_seconds: float = Field(15, gt=0, description="Seconds that a question to the lake may take.")
     history_start: date = Field(
         default_factory=default_history_start,
         description="First UTC date of the hourly and daily partitions; kept from the first start on.",

@@ -15,7 +15,7 @@ from eventmill.contracts import metrics
 from eventmill.http.requests import RequestLog
 from eventmill.settings import Settings
 from eventmill.warehouse import async_pool
-from query_service.auth import Authenticator, key_cache
+from query_service.access import Access
 from query_service.dashboard import pages
 from query_service.problems import HANDLERS
 from query_service.query.definitions import DefinitionQueries
@@ -24,6 +24,7 @@ from query_service.query.path import QueryPath
 from query_service.rest import health
 from query_service.rest.catalog import CatalogReader
 from query_service.rest.metrics import api
+from query_service.rest.sign_in import auth
 from query_service.websocket.hub import LiveHub
 from query_service.websocket.live import live
 
@@ -45,7 +46,7 @@ def create_app(settings: Settings) -> RequestLog:
     """The query service as an ASGI application; Postgres may come and go while it runs."""
     pool = async_pool(settings, max_size=POOL_SIZE, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
     registry = CollectorRegistry()
-    keys = key_cache(pool)
+    access = Access(settings)
     executor = Executor(pool)
     path = QueryPath(executor)
     hub = LiveHub(lambda app_id: path.today({"app_id": app_id}, (app_id,)))
@@ -55,8 +56,9 @@ def create_app(settings: Settings) -> RequestLog:
             "path": path,
             "definitions": DefinitionQueries(executor, settings),
             "live": hub,
-            "key_cache": keys,
-            "authenticator": Authenticator(keys),
+            "access": access,
+            "key_cache": access.store.keys,
+            "authenticator": access.authenticator,
             "registry": registry,
             "catalog": CatalogReader(settings),
             "files": pages.load_files(settings),
@@ -66,13 +68,16 @@ def create_app(settings: Settings) -> RequestLog:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
         await pool.open(wait=False)
+        await access.open()
         yield
         hub.close()
+        await access.close()
         await pool.close()
 
     app = Litestar(
         [
             api,
+            auth,
             live,
             health.live,
             health.ready,

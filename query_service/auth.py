@@ -1,59 +1,57 @@
 """Who asks: the credential of a request, and the apps that it may read."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Protocol
 
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
-from psycopg_pool import AsyncConnectionPool
 
-from eventmill.control.credentials import Credential, authenticate_async
 from eventmill.control.key_cache import KeyCache
+from query_service.oidc.sessions import Sessions, check_csrf, reader_of
 from query_service.problems import Forbidden, Unauthorized
+from query_service.reader import Reader
 
-NO_KEY = "The request carries no key."
+__all__ = ["Authenticator", "Reader", "bearer_token", "require_admin", "require_reader", "session_token"]
 
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """Whoever may read these apps. `subject` names the credential to people: `key:<prefix>` or `oidc:<subject>`."""
-
-    app_ids: tuple[str, ...]
-    kind: Literal["read", "admin"]
-    may_see_people: bool
-    subject: str
+KEY_PREFIX = "em_"
+SESSION_COOKIE = "em_session"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def key_cache(pool: AsyncConnectionPool) -> KeyCache:
-    """Looks keys up in Postgres, and remembers them for seconds."""
+class Tokens(Protocol):
+    """Verifies tokens of an issuer."""
 
-    async def lookup(key: str) -> Credential | None:
-        async with pool.connection() as connection:
-            return await authenticate_async(connection, key)
-
-    return KeyCache(lookup)
+    async def reader(self, token: str) -> Reader:
+        """Raises Unauthorized, Forbidden or NotReadyError."""
+        ...
 
 
 class Authenticator:
-    """Tells what a bearer token may read, the same for every transport."""
+    """Tells what a bearer token may read, the same for every transport; `tokens` is None without an issuer."""
 
-    def __init__(self, keys: KeyCache) -> None:
-        self._keys = keys
+    def __init__(self, keys: KeyCache, tokens: Tokens | None, sessions: Sessions) -> None:
+        self._keys, self._tokens, self._sessions = keys, tokens, sessions
 
     async def authenticate(self, token: str | None) -> Reader:
-        """The reader behind an API key.
+        """The reader behind an API key or an issuer's token.
 
-        Raises Unauthorized without a valid one, Forbidden for a write key, NotReadyError where nobody can tell.
+        Raises Unauthorized without a valid one, Forbidden for a write key or a token that names no app, NotReadyError
+        where nobody can tell.
         """
         if not token:
-            raise Unauthorized(NO_KEY)
+            raise Unauthorized("The request carries no key.")
+        if self._tokens is not None and not token.startswith(KEY_PREFIX):
+            return await self._tokens.reader(token)
         credential = await self._keys.find(token)
         if credential is None:
             raise Unauthorized("The key is unknown, expired or revoked.")
         if credential.kind == "write":
             raise Forbidden("A write key cannot read.")
         return Reader(credential.app_ids, credential.kind, credential.may_see_people, f"key:{credential.prefix}")
+
+    async def authenticate_session(self, token: str) -> Reader:
+        """The reader behind a browser's session. Raises Unauthorized, NotReadyError."""
+        return reader_of(await self._sessions.find(token))
 
 
 def bearer_token(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
@@ -62,10 +60,26 @@ def bearer_token(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 
+def session_token(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
+    """The token of the browser's session; None without one."""
+    cookies = connection.cookies
+    return cookies.get(f"__Host-{SESSION_COOKIE}") or cookies.get(SESSION_COOKIE)
+
+
 async def require_reader(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
-    """Litestar guard: note who asks as `connection.state.reader`; raises as `Authenticator.authenticate` does."""
+    """Litestar guard: note who asks as `connection.state.reader`; raises as `Authenticator.authenticate` does.
+
+    A header goes before a cookie; a page that writes with a cookie must prove that it is ours.
+    """
     authenticator: Authenticator = connection.app.state.authenticator
-    connection.state.reader = await authenticator.authenticate(bearer_token(connection))
+    token = session_token(connection)
+    if token is None or "authorization" in connection.headers:
+        connection.state.reader = await authenticator.authenticate(bearer_token(connection))
+        return
+    reader = await authenticator.authenticate_session(token)
+    if connection.scope.get("method") not in SAFE_METHODS:
+        check_csrf(token, connection.headers.get("x-csrf-token"), connection.headers.get("sec-fetch-site"))
+    connection.state.reader = reader
 
 
 def require_admin(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:

@@ -2,7 +2,9 @@
 -- staging view would take the marts away from readers for a moment, and their grants for good. Ours replaces in place,
 -- and drops only where PostgreSQL refuses because columns were renamed, removed or retyped.
 -- With `meta.row_security` the view shows the rows of those apps only that the signed-in role may see, and as a
--- security barrier: no function of a hostile query sees a row before that test (docs/decisions/0016).
+-- security barrier: no function of a hostile query sees a row before that test (docs/decisions/0016). Such a view gets a
+-- twin in the schema `flight`, which Arrow Flight reads, and what `meta.flight_views` names besides; they are made in the
+-- same step, since dropping the view drops them.
 {% materialization view, adapter='postgres' -%}
     {%- set existing = load_cached_relation(this) -%}
     {%- set target_relation = this.incorporate(type='view') -%}
@@ -29,9 +31,11 @@
         do $replace_view$
         begin
             create or replace {{ definition }};
+            {{ flight_views(target_relation) }}
         exception when invalid_table_definition then
             drop view {{ target_relation }} cascade;
             create {{ definition }};
+            {{ flight_views(target_relation) }}
         end
         $replace_view$
     {%- endcall -%}
@@ -43,3 +47,15 @@
     {{ run_hooks(post_hooks, inside_transaction=False) }}
     {{ return({'relations': [target_relation]}) }}
 {%- endmaterialization %}
+
+{% macro flight_views(relation) -%}
+    {%- set meta = config.get('meta', {}) -%}
+    {%- if meta.get('row_security') -%}
+        create or replace view flight.va_{{ relation.identifier }} with (security_barrier = true) as
+        select * from {{ relation }};
+        {%- for name, columns in meta.get('flight_views', {}).items() %}
+            create or replace view flight.{{ name }} with (security_barrier = true) as
+            select {{ columns | join(', ') }} from {{ relation }};
+        {%- endfor %}
+    {%- endif -%}
+{%- endmacro %}

@@ -202,4 +202,40 @@ QUERY_SECONDS = MetricDefinition(
     "Seconds from a request's arrival at the query service to the end of its answer.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0),
 )
+QUERY_LAKE_JOBS = MetricDefinition(
+    "eventmill_query_lake_jobs_total",
+    "counter",
+    "Questions to the lake, by outcome: answered, refused (too many wait), too_long, too_large (memory or rows),"
+    " cancelled (the client left), invalid or failed.",
+    ("outcome",),
+    ("answered", "refused", "too_long", "too_large", "cancelled", "invalid", "failed"),
+)
+QUERY_LAKE_SECONDS = MetricDefinition(
+    "eventmill_query_lake_seconds",
+    "histogram",
+    "Seconds that a worker spends on a question to the lake, by task.",
+    ("task",),
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0),
+)
+QUERY_LAKE_WAIT_SECONDS = MetricDefinition(
+    "eventmill_query_lake_wait_seconds",
+    "histogram",
+    "Seconds that a question to the lake waits for a worker.",
+    buckets=(0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 30.0),
+)
+QUERY_LAKE_WAITING = MetricDefinition(
+    "eventmill_query_lake_waiting", "gauge", "Questions to the lake that wait for a worker."
+)
+QUERY_LAKE_WORKER_STARTS = MetricDefinition(
+    "eventmill_query_lake_worker_starts_total",
+    "counter",
+    "Lake workers started: at first, and in place of one that died or did not stop at its limit.",
+)
+QUERY_LAKE = (
+    QUERY_LAKE_JOBS,
+    QUERY_LAKE_SECONDS,
+    QUERY_LAKE_WAIT_SECONDS,
+    QUERY_LAKE_WAITING,
+    QUERY_LAKE_WORKER_STARTS,
+)
 QUERY = (QUERY_REQUESTS, QUERY_SECONDS)

@@ -36,7 +36,7 @@ class LakeSource(Protocol):
     """Answers from the lake's files. Raises NotReadyError, or TimeoutError where a limit of the job was reached."""
 
     async def version(self, spec: QuerySpec) -> str:
-        """Names what the question would be answered from, in well under a millisecond: equal versions, equal answers."""
+        """Names what the question is answered from, in well under a millisecond: equal versions, equal answers."""
         ...
 
     async def run(self, spec: QuerySpec) -> LakeResult:

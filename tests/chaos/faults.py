@@ -9,11 +9,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from eventmill import delta_log
 from eventmill.faults import STEPS
 from eventmill.lake import EVENTS, QUARANTINE, LakeTable, TableDefinition, lake_directory
 from tests.chaos.plant import Plant
 
 Fault = Callable[[Plant, random.Random], bool]
+# Fewer than the writer looks through when it starts.
+LATEST_COMMITS = 50
 # It ends when the process does; a busy machine takes long to start one.
 REACH_SECONDS = 60.0
 # The writer compacts some commits after a start.
@@ -154,14 +157,25 @@ def broken_data(definition: TableDefinition, how: str) -> Fault:
     def strike(plant: Plant, rng: random.Random) -> bool:
         plant.kill("writer")
         table = LakeTable(lake_directory(plant.settings), definition)
-        snapshot = table.snapshot()
-        files = [Path(path) for path in snapshot.locate(snapshot.files["path"].to_pylist())]
-        latest = sorted(files, key=lambda path: path.stat().st_mtime)[-rng.randint(1, 3) :]
+        latest = _latest_files(table)[: rng.randint(1, 3)]
         for path in latest:
             _damage(path, how, rng)
         return bool(latest)
 
     return strike
+
+
+def _latest_files(table: LakeTable) -> list[Path]:
+    """Active data files of the last commits, the newest first: older ones are not looked at when the writer starts."""
+    snapshot = table.snapshot()
+    active = set(snapshot.files["path"].to_pylist())
+    added = [
+        action["add"]["path"]
+        for version in range(snapshot.version, max(-1, snapshot.version - LATEST_COMMITS), -1)
+        for action in delta_log.read(table.directory, version)
+        if "add" in action
+    ]
+    return [Path(path) for path in snapshot.locate([path for path in added if path in active])]
 
 
 def _damage(path: Path, how: str, rng: random.Random) -> None:
