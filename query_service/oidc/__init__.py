@@ -1,0 +1,1 @@
+"""OpenID Connect: tokens of an issuer as credentials, and signing in with a browser."""
