@@ -1,0 +1,128 @@
+"""What a job reads, as temporary views of a worker's connection.
+
+- `lake`: the raw rows of one app and range, without copies;
+- `actor_events`: the same with the actor behind each, as `eventmill.analysis.relations` says;
+- `stitched_key` (raw_key, actor_key): anonymous ids that belong to one user, as 64-bit keys of both;
+- `sessions`, `actor_days`, …: the day tables, each of the files that the job names.
+
+What is worth keeping between jobs is kept: the ids that belong together, until their files change.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from eventmill.analysis import relations
+from eventmill.analysis.day_tables import use_day_files
+from eventmill.contracts.schema import EVENTS_SCHEMA
+from eventmill.lake import DAY_TABLES
+from query_service.lake.jobs import EventFiles, Job
+
+# Kinds of ids get keys of their own: a user may be named like a visitor.
+MACROS = """
+create or replace temp macro raw_key_of(user_id, anonymous_id, session_id) as case
+    when user_id is not null then hash(user_id, 1)
+    when anonymous_id is not null then hash(anonymous_id, 2)
+    else hash(session_id, 3)
+end;
+create or replace temp macro text_key_of(actor) as
+    hash(actor[2:], case actor[1] when 'u' then 1 when 'a' then 2 else 3 end);
+create or replace temp macro storable(value) as left(replace(value, chr(0), '\N{REPLACEMENT CHARACTER}'), 500);
+"""
+_COLUMNS = ", ".join(EVENTS_SCHEMA.names)
+_DAYS = {definition.name: definition for definition in DAY_TABLES}
+_KEPT = frozenset({"stitched", "stitched_keys"})
+
+
+class Session:
+    """A connection with its macros, and what it keeps warm. `forget` drops what a job has made."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, lake: str) -> None:
+        self.connection = connection
+        self._lake = Path(lake).resolve()
+        self._pairs: tuple[str, ...] | None = None
+        # Files of an older layout lack columns, and are read by their names.
+        self._by_name = False
+        connection.execute(MACROS)
+
+    def use(self, job: Job, tables: Sequence[pa.Table]) -> None:
+        """Make the views of a job."""
+        for name, table in zip(job.tables, tables, strict=True):
+            self.connection.register(name, table)
+        if job.events is not None:
+            self._use_events(job.events)
+        for name, paths in job.days.items():
+            use_day_files(self.connection, self._located("", paths), _DAYS[name])
+
+    def read_by_name(self) -> None:
+        """From now on expect data files that lack columns."""
+        self._by_name = True
+
+    @property
+    def reads_by_name(self) -> bool:
+        """Whether `read_by_name` was called."""
+        return self._by_name
+
+    def forget(self) -> None:
+        """Drop every temporary relation but the kept ones."""
+        found = self.connection.execute(
+            "select view_name, 'view' from duckdb_views() where temporary and not internal"
+            " union all select table_name, 'table' from duckdb_tables() where temporary"
+        ).fetchall()
+        for name, kind in found:
+            if name not in _KEPT:
+                self.connection.execute(f'drop {kind} if exists temp."{name}"')
+
+    def _use_events(self, files: EventFiles) -> None:
+        paths = self._located("", files.paths)
+        if self._by_name or not paths:
+            relations.use_lake(self.connection, paths, name="lake_files")
+        else:
+            literals = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+            hours = "hive_partitioning = true, hive_types = {'event_date': date, 'event_hour': integer}"
+            self.connection.execute(
+                f"create or replace temp view lake_files as select {_COLUMNS} from read_parquet([{literals}], {hours})"
+            )
+        self._use_range(files)
+        self._use_pairs(files)
+        self.connection.execute("create or replace temp view unique_events as from lake")
+        self.connection.execute(relations.statement("actor_events"))
+        self.connection.execute(
+            f"create or replace temp view stitched_key as select raw_key, actor_key from stitched_keys"
+            f" where app_id = '{files.app_id}'"
+        )
+
+    def _use_range(self, files: EventFiles) -> None:
+        """A view cannot hold a parameter; an app's id has no character that could end the text."""
+        conditions = [
+            f"app_id = '{files.app_id}'",
+            f"event_time >= make_timestamptz({int(files.start_us)})",
+            f"event_time < make_timestamptz({int(files.end_us)})",
+        ]
+        if files.event_types:
+            types = ", ".join("'" + one.replace("'", "''") + "'" for one in files.event_types)
+            conditions.append(f"event_type in ({types})")
+        copies = ""
+        if files.excluded:
+            self.connection.register("excluded_rows", pa.table({"place": pa.array(files.excluded, pa.int64())}))
+            copies = " anti join excluded_rows on place_of(stream_seq, row_no) = excluded_rows.place"
+        self.connection.execute(
+            f"create or replace temp view lake as select {_COLUMNS} from lake_files{copies}"
+            f" where {' and '.join(conditions)}"
+        )
+
+    def _use_pairs(self, files: EventFiles) -> None:
+        if files.identity_paths == self._pairs:
+            return
+        self._pairs = None
+        relations.use_identities(self.connection, self._located("", files.identity_paths))
+        self.connection.execute(
+            "create or replace temp table stitched_keys as select app_id, hash(anonymous_id, 2) as raw_key,"
+            " hash(user_id, 1) as actor_key from stitched"
+        )
+        self._pairs = files.identity_paths
+
+    def _located(self, folder: str, paths: Sequence[str]) -> list[str]:
+        return [str(self._lake / folder / path) for path in paths]
