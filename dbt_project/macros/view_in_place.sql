@@ -57,5 +57,7 @@
             create or replace view flight.{{ name }} with (security_barrier = true) as
             select {{ columns | join(', ') }} from {{ relation }};
         {%- endfor %}
+            -- What was kept of the older view is out of date (eventmill/control/flight_access.py).
+            perform pg_notify('eventmill_changed', 'marts');
     {%- endif -%}
 {%- endmacro %}

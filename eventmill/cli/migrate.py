@@ -7,7 +7,7 @@ import click
 import psycopg
 
 from eventmill import dbt, lake, stream, warehouse
-from eventmill.control import bi_roles, history
+from eventmill.control import bi_roles, flight_access, history
 from eventmill.control.migrate import migrate as migrate_warehouse
 from eventmill.embedded import dagster_home
 from eventmill.errors import EventmillError
@@ -34,6 +34,7 @@ def migrate(settings: Settings) -> None:
                 click.echo("dagster: tables migrated")
             if marts.result():
                 click.echo("marts: views built")
+        _prepare_flight(connection)
     lake.create_tables(settings)
     asyncio.run(_ensure_stream(settings))
     click.echo("Everything is at this version.")
@@ -46,6 +47,15 @@ def _prepare_bi(connection: psycopg.Connection) -> None:
         connection.commit()
     except EventmillError as error:
         click.echo(f"postgres: no role bi_reader was made. {error.message}")
+
+
+def _prepare_flight(connection: psycopg.Connection) -> None:
+    """The role of Arrow Flight, which answers nothing without it, and the news of the tables below its views."""
+    try:
+        flight_access.prepare(connection)
+        connection.commit()
+    except EventmillError as error:
+        click.echo(f"postgres: no role for Arrow Flight was made. {error.message}")
 
 
 async def _ensure_stream(settings: Settings) -> None:

@@ -92,7 +92,7 @@ def test_a_new_and_a_rebuilt_mart_stay_readable(shops: Any, sign_in: Callable[..
     connection = sign_in("shop")
     shops.execute("create view marts.brand_new as select 1 as one")
     [(definition,)] = shops.tuples("select pg_get_viewdef('marts.daily_stats'::regclass)")
-    shops.execute("drop view marts.daily_stats")
+    shops.execute("drop view marts.daily_stats cascade")
     shops.execute(f"create view marts.daily_stats with (security_barrier) as {definition}")
     assert connection.execute(ROWS).fetchall() == [("shop", 2)]
     assert connection.execute("select * from marts.brand_new").fetchall() == [(1,)]
