@@ -18,9 +18,11 @@ from eventmill.warehouse import async_pool
 from query_service.access import Access
 from query_service.dashboard import pages
 from query_service.problems import HANDLERS
+from query_service.query.cache import AnswerCache
 from query_service.query.definitions import DefinitionQueries
 from query_service.query.executor import Executor
 from query_service.query.path import QueryPath
+from query_service.query.query_answer import QueryAnswer
 from query_service.rest import health
 from query_service.rest.catalog import CatalogReader
 from query_service.rest.metrics import api
@@ -48,7 +50,7 @@ def create_app(settings: Settings) -> RequestLog:
     registry = CollectorRegistry()
     access = Access(settings)
     executor = Executor(pool)
-    path = QueryPath(executor)
+    path = QueryPath(executor, cache=answer_cache(registry))
     hub = LiveHub(lambda app_id: path.today({"app_id": app_id}, (app_id,)))
     state = State(
         {
@@ -96,3 +98,11 @@ def create_app(settings: Settings) -> RequestLog:
     )
     answered = telemetry.counter(metrics.QUERY_REQUESTS, registry)
     return RequestLog(app, answered, telemetry.histogram(metrics.QUERY_SECONDS, registry))
+
+
+def answer_cache(registry: CollectorRegistry) -> AnswerCache[QueryAnswer]:
+    """The cache of answers, which counts in `registry`."""
+    outcomes = telemetry.counter(metrics.QUERY_CACHE, registry)
+    cache: AnswerCache[QueryAnswer] = AnswerCache(lambda outcome: outcomes.labels(outcome).inc())
+    telemetry.gauge(metrics.QUERY_CACHE_BYTES, registry).set_function(lambda: cache.size)
+    return cache

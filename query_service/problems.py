@@ -11,7 +11,7 @@ from litestar.types import ExceptionHandlersMap
 from eventmill.control.definitions import UnknownDefinitionError
 from eventmill.errors import DefinitionError, NotReadyError
 from eventmill.http.problems import RETRY_AFTER_SECONDS, ProblemBody, answer_http_error, respond
-from query_service.query.errors import InvalidParameter, UnknownApp
+from query_service.query.errors import InvalidParameter, NoSource, UnknownApp
 
 logger = structlog.get_logger(__name__)
 
@@ -26,6 +26,23 @@ class Forbidden(Exception):  # noqa: N818 - the standard's own word
     def __init__(self, detail: str, rule: str = "Numbers are read with a read key or an admin key.") -> None:
         super().__init__(detail)
         self.rule = rule
+
+
+class NotAcceptable(Exception):  # noqa: N818 - the standard's own word
+    """The answer is not written in any form that the client takes; `rule` names those that there are."""
+
+    def __init__(self, detail: str, rule: str) -> None:
+        super().__init__(detail)
+        self.rule = rule
+
+
+def _not_acceptable(_request: Request[Any, Any, Any], error: NotAcceptable) -> Response[bytes]:
+    body = ProblemBody(title="Not Acceptable", status=406, detail=str(error), field="Accept", rule=error.rule)
+    return respond(body)
+
+
+def _no_source(_request: Request[Any, Any, Any], error: NoSource) -> Response[bytes]:
+    return respond(ProblemBody(title="Service Unavailable", status=503, detail=error.message, rule=error.rule))
 
 
 def _invalid(_request: Request[Any, Any, Any], error: InvalidParameter) -> Response[bytes]:
@@ -85,6 +102,8 @@ def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[b
 HANDLERS: ExceptionHandlersMap = {
     InvalidParameter: _invalid,
     UnknownApp: _unknown_app,
+    NoSource: _no_source,
+    NotAcceptable: _not_acceptable,
     DefinitionError: _wrong_definition,
     UnknownDefinitionError: _unknown_definition,
     Unauthorized: _unauthorized,

@@ -238,4 +238,12 @@ QUERY_LAKE = (
     QUERY_LAKE_WAITING,
     QUERY_LAKE_WORKER_STARTS,
 )
-QUERY = (QUERY_REQUESTS, QUERY_SECONDS, *QUERY_LAKE)
+QUERY_CACHE = MetricDefinition(
+    "eventmill_query_cache_total",
+    "counter",
+    "Questions by how they were answered: by a kept answer (hit), by one that was under way (joined), anew (miss).",
+    ("outcome",),
+    ("hit", "joined", "miss"),
+)
+QUERY_CACHE_BYTES = MetricDefinition("eventmill_query_cache_bytes", "gauge", "Bytes of answers that are kept.")
+QUERY = (QUERY_REQUESTS, QUERY_SECONDS, *QUERY_LAKE, QUERY_CACHE, QUERY_CACHE_BYTES)

@@ -2,6 +2,7 @@
 
 QueryError
 ├── InvalidParameter    a parameter is missing, unknown, or breaks a rule
+├── NoSource            no source that is there has the answer
 └── UnknownApp          the app does not exist, or the credential does not cover it: nobody is told which
 """
 
@@ -16,6 +17,14 @@ class InvalidParameter(QueryError):  # noqa: N818 - it reads as what it is
     def __init__(self, field: str, message: str, rule: str) -> None:
         super().__init__(message)
         self.field, self.message, self.rule = field, message, rule
+
+
+class NoSource(QueryError):  # noqa: N818 - it reads as what it is
+    """Whatever could answer is not there; `rule` says what can be asked all the same."""
+
+    def __init__(self, message: str, rule: str) -> None:
+        super().__init__(message)
+        self.message, self.rule = message, rule
 
 
 class UnknownApp(QueryError):  # noqa: N818 - it reads as what it is

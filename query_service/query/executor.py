@@ -47,7 +47,9 @@ _FRESHNESS: LiteralString = """
     from by_table
 """
 _TENANTS: LiteralString = """
-    select app_id, name, time_zone, last_event_at,
+    select app_id, name, time_zone, week_start, lake_floor, last_event_at,
+        (select min(local_date) from rollups.periods
+            where periods.table_name = 'metric' and periods.app_id = app.app_id and grain = 'day') as first_day,
         (select silent_since from rollups.silence
             where silence.app_id = app.app_id and silent_since >= last_event_at) as silent_since
     from control.app
@@ -90,7 +92,7 @@ class Executor:
         self._pool = pool
 
     async def tenants(self, app_ids: Sequence[str]) -> list[dict[str, Any]]:
-        """Rows app_id, name, time_zone, last_event_at, silent_since of those apps that exist, by id."""
+        """Rows of those apps that exist, by id: what `apps` shows, and week_start, first_day, lake_floor."""
         return await self._with_connection(lambda connection: _rows(connection, _TENANTS, {"app_ids": list(app_ids)}))
 
     async def tenant(self, app_id: str) -> Tenant:
@@ -98,7 +100,8 @@ class Executor:
         rows = await self.tenants([app_id])
         if not rows:
             raise UnknownApp(app_id)
-        return Tenant(app_id, ZoneInfo(rows[0]["time_zone"]))
+        more = {name: rows[0][name] for name in ("week_start", "first_day", "lake_floor")}
+        return Tenant(app_id, ZoneInfo(rows[0]["time_zone"]), **more)
 
     async def run(self, plan: Plan) -> Result:
         """Rows and freshness as of one instant: no refresh comes in between."""
@@ -113,6 +116,15 @@ class Executor:
                     await connection.rollback()
 
         return await self._with_connection(in_one_snapshot)
+
+    async def tuples(self, text: LiteralString, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """The rows of one statement that is asked often: it is planned once per connection."""
+
+        async def use(connection: psycopg.AsyncConnection) -> list[tuple[Any, ...]]:
+            cursor = await connection.execute(text, values, prepare=True)
+            return await cursor.fetchall()
+
+        return await self._with_connection(use)
 
     async def in_one_snapshot(
         self, statements: Mapping[str, LiteralString], values: Mapping[str, Any]

@@ -1,15 +1,23 @@
 """The one path that every transport calls: parameters in, answer out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from query_service.query import answer, model, sql, watch_answer, watch_model, watch_sql
+from query_service.query import answer, model, spec_fields, sql, watch_answer, watch_model, watch_sql
 from query_service.query.answer import AccountingAnswer, Answer
+from query_service.query.cache import AnswerCache
 from query_service.query.errors import InvalidParameter, UnknownApp
 from query_service.query.executor import Executor
 from query_service.query.model import Parameters, Tenant
+from query_service.query.query_answer import QueryAnswer
+from query_service.query.questions import Questions, Sources
+from query_service.query.sources import LakeSource, LiveSource
+from query_service.query.spec import FIELDS, parse
+from query_service.query.tenants import Tenants
 from query_service.query.watch_answer import HealthAnswer
+
+_APP = ("app_id", "name", "time_zone", "last_event_at", "silent_since")
 
 
 def utc_now() -> datetime:
@@ -23,12 +31,29 @@ class QueryPath:
     Every question raises InvalidParameter for what it cannot mean, and UnknownApp for an app outside `covered`.
     """
 
-    def __init__(self, executor: Executor, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        clock: Callable[[], datetime] = utc_now,
+        *,
+        cache: AnswerCache[QueryAnswer] | None = None,
+        lake: LakeSource | None = None,
+        live: LiveSource | None = None,
+    ) -> None:
         self._executor, self._clock = executor, clock
+        self._questions = Questions(Sources(executor, lake, live), cache or AnswerCache(), clock)
+        self._tenants = Tenants(executor)
+
+    async def query(self, asked: Mapping[str, Any], covered: Sequence[str]) -> QueryAnswer:
+        """The answer to a question of version 2 (query/spec.py): rows of metrics by period and dimensions."""
+        spec_fields.refuse_unknown(asked, FIELDS)
+        tenant = await self._tenant({"app_id": spec_fields.name("app_id", asked.get("app_id"))}, covered)
+        return await self._questions.answer(parse(asked, tenant, self._clock()))
 
     async def apps(self, covered: Sequence[str]) -> list[dict[str, Any]]:
         """Rows app_id, name, time_zone, last_event_at, silent_since."""
-        return await self._executor.tenants(covered)
+        rows = await self._executor.tenants(covered)
+        return [{name: row[name] for name in _APP} for row in rows]
 
     async def daily(self, parameters: Parameters, covered: Sequence[str]) -> Answer:
         """Rows date, source, event_name, events, users, visitors, sessions; days without data are left out."""
@@ -89,4 +114,4 @@ class QueryPath:
             [app_id] = covered
         if app_id not in covered:
             raise UnknownApp(app_id)
-        return await self._executor.tenant(app_id)
+        return await self._tenants.find(app_id)

@@ -1,55 +1,90 @@
-"""What the query path asks of its sources: the lake and the live window hand out measures, the path makes answers."""
+"""What the query path asks of its sources: the lake and the live window hand out measures, the path makes answers.
+
+A row has `timestamp` (the start of its bucket as in `QuerySpec.buckets`, UTC; with a granularity only), each dimension
+(text, None where not set) and each measure of `QuerySpec.measures` by name (number, None where unknown). Periods
+without events are left out. Rows come in the order of `order_by`, from `offset` on; one more than `limit` says that
+there are more.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from query_service.query.periods import Range
+from query_service.query.rollup_rows import Values
 from query_service.query.spec import QuerySpec
 
 Row = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class LakeResult:
-    """Rows of a question from the lake.
+class LakeResult(Protocol):
+    """Rows from the lake. `tables` are the day tables that were read, whose periods say how complete they are.
 
-    A row has `timestamp` (the start of its bucket as in `QuerySpec.buckets`, UTC; with a granularity only), each
-    dimension (text, None where not set) and each measure of `QuerySpec.measures` by name (number). Periods without rows
-    are left out. Rows come in the order of `order_by`, from `offset` on, one more than `limit` where there are more.
-
-    `is_exact` is False where the range begins before the app's lake floor. `uniques_scope` is `daily` where distinct
-    counts rest on ids of one day. `currencies`: those of `revenue` in range, which is None where there are several.
+    `complete_through` is that of the lake's commits, `exact` False where the range begins before the app's lake floor,
+    and `fingerprint` what `LakeSource.fingerprint` said of these very files.
     """
 
-    rows: Sequence[Row]
-    lake_version: str
-    complete_through: datetime | None
-    late_pending: int = 0
-    definition_version: str | None = None
-    is_exact: bool = True
-    uniques_scope: str | None = None
-    currencies: Sequence[str] = ()
+    @property
+    def rows(self) -> Sequence[Row]:
+        """In the question's order."""
+        ...
+
+    @property
+    def exact(self) -> bool:
+        """Whether all raw events of the range are in the lake."""
+        ...
+
+    @property
+    def complete_through(self) -> datetime | None:
+        """As in `Meta`."""
+        ...
+
+    @property
+    def tables(self) -> Sequence[str]:
+        """Day tables by their names in rollups.periods."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Names what was read."""
+        ...
+
+    @property
+    def definition_version(self) -> str | None:
+        """Hash of the SQL behind the numbers."""
+        ...
 
 
 class LakeSource(Protocol):
-    """Answers from the lake's files. Raises NotReadyError, or TimeoutError where a limit of the job was reached."""
+    """Answers from the lake's files."""
 
-    async def version(self, spec: QuerySpec) -> str:
-        """Names what the question is answered from, in well under a millisecond: equal versions, equal answers."""
+    def can_answer(self, spec: QuerySpec) -> bool:
+        """Whether the lake knows all of the question's metrics."""
         ...
 
-    async def run(self, spec: QuerySpec) -> LakeResult:
-        """The rows of the question about `spec.range`; its comparison is another question."""
+    async def fingerprint(self, spec: QuerySpec, asked: Range | None = None) -> str:
+        """Names what the question would be answered from, cheaply: equal names, equal answers."""
+        ...
+
+    async def run(
+        self, spec: QuerySpec, asked: Range | None = None, values: Sequence[Values] | None = None
+    ) -> LakeResult:
+        """The rows about `asked`, else about the question's range; of these values of the dimensions alone."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class LiveResult:
-    """Rows of a question from the live window, as in `LakeResult`; `complete_through`: the last event that is in it."""
+class LiveResult(Protocol):
+    """Rows from the live window."""
 
-    rows: Sequence[Row]
-    complete_through: datetime | None
+    @property
+    def rows(self) -> Sequence[Row]:
+        """In the question's order."""
+        ...
+
+    @property
+    def complete_through(self) -> datetime | None:
+        """The last event that is in them."""
+        ...
 
 
 class LiveSource(Protocol):
@@ -59,6 +94,6 @@ class LiveSource(Protocol):
         """Whether the window reaches back to the start of the question's range."""
         ...
 
-    def query(self, spec: QuerySpec) -> LiveResult:
+    async def query(self, spec: QuerySpec) -> LiveResult:
         """The rows of a question that `holds` said yes to."""
         ...

@@ -64,7 +64,9 @@ class QuerySpec:
     @property
     def buckets(self) -> tuple[datetime, ...]:
         """Starts (UTC) of the periods of the answer; one, the start of the range, for totals."""
-        return buckets_of(self, self.range)
+        if self.granularity is None:
+            return (self.range.instants[0],)
+        return bucket_starts(self.range, self.granularity, self.tenant.week_start)
 
     def digest(self) -> str:
         """Names the question without its page: equal questions about equal ranges have equal digests."""
@@ -73,13 +75,6 @@ class QuerySpec:
     def cursor_after(self, rows: int) -> str:
         """The cursor of the page after one of so many rows."""
         return encode_offset(self.offset + rows, _digest(self))
-
-
-def buckets_of(spec: QuerySpec, asked: Range) -> tuple[datetime, ...]:
-    """As `QuerySpec.buckets`, of its range or the one that it is compared with."""
-    if spec.granularity is None:
-        return (asked.instants[0],)
-    return bucket_starts(asked, spec.granularity, spec.tenant.week_start)
 
 
 def parse(asked: Mapping[str, Any], tenant: Tenant, now: datetime) -> QuerySpec:

@@ -131,6 +131,13 @@ def flag(field: str, given: object) -> bool:
     raise InvalidParameter(field, f"{field}={shown(given)} is neither.", "true or false.")
 
 
+def name(field: str, given: object) -> str | None:
+    """A text, or nothing."""
+    if given is None or isinstance(given, str):
+        return given
+    raise InvalidParameter(field, f"{field}={shown(given)} is no text.", "A text.")
+
+
 def goal(given: object, asked: Sequence[str]) -> str | None:
     """A goal's identifier or id: needed by the metrics of goals."""
     if given is None:

@@ -14,6 +14,8 @@ from query_service.rest.accounting import accounting
 from query_service.rest.catalog import catalog
 from query_service.rest.definitions import ENDPOINTS
 from query_service.rest.problems import PROBLEMS
+from query_service.rest.query import query
+from query_service.rest.responses import AnswerResponse, refuse_unacceptable
 from query_service.rest.watch import anomalies, health, restatements
 
 Covered = NamedDependency[tuple[str, ...]]
@@ -102,9 +104,11 @@ api = Router(
         anomalies,
         restatements,
         health,
+        query,
         *ENDPOINTS,
     ],
-    guards=[require_reader, p.refuse_unknown],
+    guards=[require_reader, p.refuse_unknown, refuse_unacceptable],
+    response_class=AnswerResponse,
     dependencies={"covered": Provide(provide_covered), "reader": Provide(provide_reader)},
     security=[{"key": []}],
     tags=["metrics"],

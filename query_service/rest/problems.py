@@ -11,6 +11,7 @@ PROBLEMS = {
         401: "No valid key.",
         403: "A write key, which may not read.",
         404: "No such app for this key.",
+        406: "No form that `Accept` asks for: JSON, CSV, Arrow and NDJSON are written.",
         503: "The numbers cannot be read at the moment.",
     }.items()
 }
