@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from pydantic import Field, field_validator
+from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEFAULT_HISTORY_DAYS = 400
@@ -22,7 +22,7 @@ def default_history_start() -> date:
 class Settings(BaseSettings):
     """Every setting of every process. Field `x` is read from the variable `EVENTMILL_X`."""
 
-    model_config = SettingsConfigDict(env_prefix="EVENTMILL_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="EVENTMILL_", extra="ignore", frozen=True, populate_by_name=True)
 
     home: Path = Field(
         Path(".eventmill"), description="Directory of the lake, the stream, Postgres' data and the logs."
@@ -38,10 +38,17 @@ class Settings(BaseSettings):
     geoip_file: Path | None = Field(
         None, description="MaxMind file (.mmdb) that tells an address's country; the address itself is not kept."
     )
-    tls_certificate: Path | None = Field(
-        None, description="PEM file of the certificate chain with which gateway and query service speak HTTPS."
+    tls_cert: Path | None = Field(
+        None,
+        # The second is the name of versions before Arrow Flight.
+        validation_alias=AliasChoices("EVENTMILL_TLS_CERT", "EVENTMILL_TLS_CERTIFICATE"),
+        description="PEM file of the certificate chain with which gateway, query service and Arrow Flight speak TLS.",
     )
     tls_key: Path | None = Field(None, description="PEM file of that certificate's private key.")
+    tls_client_ca: Path | None = Field(
+        None,
+        description="PEM file of the authorities of clients' certificates; with it Arrow Flight asks for one (mTLS).",
+    )
     gateway_max_requests: int = Field(
         2_000, ge=1, description="Ingest requests that the gateway answers at once; beyond, it says 503."
     )
@@ -57,7 +64,7 @@ class Settings(BaseSettings):
     dagster_grpc_host: str = Field("127.0.0.1", description="Host on which Dagster finds its code server.")
     dagster_grpc_port: int = Field(4266, ge=1, le=65535, description="Port of the Dagster code server.")
     flight_port: int = Field(
-        8815, ge=1, le=65535, description="Port kept free for Arrow Flight; nothing listens on it yet."
+        8815, ge=1, le=65535, description="Port of Arrow Flight and Flight SQL."
     )
     nats_port: int = Field(4222, ge=1, le=65535, description="Port of the embedded NATS server.")
     nats_monitor_port: int = Field(8222, ge=1, le=65535, description="Monitoring port of the embedded NATS server.")
@@ -166,7 +173,7 @@ class Settings(BaseSettings):
     @cached_property
     def http_scheme(self) -> str:
         """`https` where gateway and query service have a certificate of their own, else `http`."""
-        return "http" if self.tls_certificate is None else "https"
+        return "http" if self.tls_cert is None else "https"
 
     @cached_property
     def nats_address(self) -> str:

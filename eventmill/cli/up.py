@@ -80,6 +80,7 @@ def _addresses(settings: Settings) -> Text:
         rows["Sign-in link"] = f"{base}/#key={keys['read_key']}"
         rows["Keys of the demo app"] = str(demo.keys_file(settings))
     rows["Send events to"] = f"{settings.http_scheme}://localhost:{settings.ingest_port}/v1/events"
+    rows["Arrow Flight"] = f"grpc{'+tls' if settings.tls_cert else ''}://localhost:{settings.flight_port}"
     rows["Dagster"] = f"http://localhost:{settings.dagster_port}"
     rows["Metrics' documentation"] = f"{base}/docs/metrics"
     rows["NATS"] = settings.nats_address

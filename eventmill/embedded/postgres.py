@@ -33,6 +33,8 @@ datestyle = 'iso, ymd'
 lc_messages = 'C'
 # Analytical queries go to DuckDB; compiling the short ones that come here costs more than it saves.
 jit = off
+# A join or sort that somebody's query spills must not fill the disk; per process.
+temp_file_limit = '8GB'
 """
 # The superuser has no password, so nobody can log in as it.
 ACCESS_RULES = "# Written by eventmill at every start.\nhost all all 127.0.0.1/32 scram-sha-256\n"

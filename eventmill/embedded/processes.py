@@ -23,7 +23,8 @@ DAGSTER_STOP_SECONDS, RUNS_STOP_SECONDS = 2.0, 4.0
 
 def processes(settings: Settings) -> list[Process]:
     """All processes that these settings call for, in no particular order."""
-    return [*embedded_servers(settings), migration(settings), *services(settings), *dagster(settings), *flow(settings)]
+    ours = [migration(settings), *services(settings), flight(settings)]
+    return [*embedded_servers(settings), *ours, *dagster(settings), *flow(settings)]
 
 
 def embedded_servers(settings: Settings) -> list[Process]:
@@ -60,6 +61,17 @@ def services(settings: Settings) -> list[Process]:
         Process(name, _python(modules[name]), after=("migrate",), is_ready=partial(probes.http, ready[name], context))
         for name in CORE
     ]
+
+
+def flight(settings: Settings) -> Process:
+    """Arrow Flight, a process of its own: what SQL of others does there, the other services do not feel."""
+    # It listens once it can answer that it may not yet.
+    return Process(
+        "flight",
+        _python("query_service.flight"),
+        after=("migrate",),
+        is_ready=partial(probes.tcp, local_host(settings), settings.flight_port),
+    )
 
 
 def dagster(settings: Settings) -> list[Process]:

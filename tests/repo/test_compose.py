@@ -23,6 +23,7 @@ SERVICES = {
     "gateway": "gateway",
     "writer": "writer",
     "query": "query-service",
+    "flight": "flight",
     "dagster-code": "code-location",
     "dagster-webserver": "dagster-webserver",
     "dagster-daemon": "dagster-daemon",
@@ -113,6 +114,7 @@ def test_everything_is_published_on_this_machine_only_by_default(services: dict[
         "gateway": ["127.0.0.1:8090:8090"],
         "dagster-webserver": ["127.0.0.1:3000:3000"],
         "query-service": ["127.0.0.1:8080:8080"],
+        "flight": ["127.0.0.1:8815:8815"],
         "grafana": ["127.0.0.1:3001:3000"],
     }
 
@@ -142,7 +144,7 @@ def test_every_process_that_stays_has_a_health_check_and_waits_for_what_it_needs
     healthy, done = {"condition": "service_healthy"}, {"condition": "service_completed_successfully"}
     assert needs["migrate"] == {"nats": healthy, "postgres": healthy}
     assert needs["grafana"] == {ROLE_OF_GRAFANA: done}
-    for name in ("gateway", "writer", "query-service", "code-location", ROLE_OF_GRAFANA):
+    for name in ("gateway", "writer", "query-service", "flight", "code-location", ROLE_OF_GRAFANA):
         assert needs[name] == {"migrate": done}
     for name in ("dagster-webserver", "dagster-daemon"):
         assert needs[name] == {"code-location": healthy}

@@ -56,7 +56,7 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
 @pytest.fixture
 def exposed_settings(settings: Settings, certificate: tuple[Path, Path]) -> Settings:
     changes = {
-        "tls_certificate": certificate[0],
+        "tls_cert": certificate[0],
         "tls_key": certificate[1],
         "trusted_proxies": "127.0.0.0/8",
         "country_header": "CF-IPCountry",
