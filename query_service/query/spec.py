@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from eventmill.analysis.filters import Condition
-from query_service.query import spec_fields
+from query_service.query import spec_cuts, spec_fields
 from query_service.query.catalog import Measure, measures_of
 from query_service.query.cursors import decode_offset, encode_offset
 from query_service.query.date_words import DEFAULT_WORD, WINDOWS, parse_compare, parse_range
@@ -81,15 +81,16 @@ def parse(asked: Mapping[str, Any], tenant: Tenant, now: datetime) -> QuerySpec:
     """The question that decoded JSON asks at `now`. Raises InvalidParameter naming the field and what it may be."""
     spec_fields.refuse_unknown(asked, FIELDS)
     metrics = spec_fields.metrics(asked.get("metrics"))
-    dimensions = spec_fields.dimensions(asked.get("dimensions"), metrics)
+    dimensions = spec_cuts.dimensions(asked.get("dimensions"), metrics)
     word = DEFAULT_WORD if asked.get("date_range") is None else asked["date_range"]
     covered = parse_range(word, tenant, now)
     granularity = spec_fields.granularity(asked.get("granularity"), covered, tenant.week_start)
+    spec_fields.check_grains(metrics, covered, granularity, tenant.week_start)
     spec = QuerySpec(
         tenant,
         metrics,
         dimensions,
-        filters=spec_fields.filters(asked.get("filters"), metrics),
+        filters=spec_cuts.filters(asked.get("filters"), metrics),
         range=covered,
         window=word if isinstance(word, str) and word in WINDOWS else None,
         granularity=granularity,

@@ -1,21 +1,17 @@
 """The fields of a question, one by one: each is taken from decoded JSON and checked, or refused with its rule."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Literal
 
-from eventmill.analysis.filters import PROPERTIES, Condition, is_property, parse_conditions
-from eventmill.errors import DefinitionError
 from query_service.query import catalog
-from query_service.query.catalog import ELSEWHERE, GOAL_METRICS, METRICS, SESSION_FIELDS
+from query_service.query.catalog import ELSEWHERE, GOAL_METRICS, METRICS
 from query_service.query.errors import InvalidParameter
-from query_service.query.periods import DAY, HOUR, MINUTE, Granularity, Range, bucket_starts
+from query_service.query.periods import DAY, HOUR, MINUTE, Granularity, Range, bucket_starts, is_whole
 
 Direction = Literal["asc", "desc"]
 
 MAX_METRICS = 10
-MAX_DIMENSIONS = 3
 MAX_POINTS = 10_000
 MAX_NAME = 200
 GRANULARITIES: tuple[Granularity, ...] = ("minute", "hour", "day", "week", "month")
@@ -45,40 +41,13 @@ def refuse_unknown(asked: Mapping[str, Any], names: Sequence[str]) -> None:
 
 def metrics(given: object) -> tuple[str, ...]:
     """1 to 10 metrics of the catalog."""
-    names = _names("metrics", given, 1, MAX_METRICS)
-    for number, name in enumerate(names):
+    found = names("metrics", given, 1, MAX_METRICS)
+    for number, name in enumerate(found):
         if name not in METRICS:
             place = ELSEWHERE.get(name)
             detail = f"{shown(name)} is answered by {place}." if place else f"There is no metric {shown(name)}."
             raise InvalidParameter(f"metrics[{number}]", detail, f"One of: {', '.join(METRICS)}.")
-    return names
-
-
-def dimensions(given: object, asked: Sequence[str]) -> tuple[str, ...]:
-    """0 to 3 dimensions that every one of the metrics can be cut by."""
-    names = _names("dimensions", [] if given is None else given, 0, MAX_DIMENSIONS)
-    for number, name in enumerate(names):
-        for metric in asked:
-            if not _is_storable(name) or not catalog.is_cut_of(metric, name) or not _is_field(name):
-                rule = f"One of: {', '.join(catalog.dimensions_of(metric))}"
-                more = "." if catalog.measures_of([metric])[0].rollup.is_by_entry else f", {PROPERTIES}<name>."
-                detail = f"{metric} cannot be cut by {shown(name)}."
-                raise InvalidParameter(f"dimensions[{number}]", detail, rule + more)
-    return names
-
-
-def filters(given: object, asked: Sequence[str]) -> tuple[Condition, ...]:
-    """At most 20 conditions [op, field, [values]], which all hold."""
-    renamed: dict[int, str] = {}
-    if isinstance(given, list):
-        given = [_as_page(one, number, renamed) for number, one in enumerate(given)]
-    try:
-        found = parse_conditions(given, "filters")
-    except DefinitionError as error:
-        raise InvalidParameter(error.field, "The filter breaks a rule.", f"{error.rule}.") from None
-    if renamed:
-        _check_sessions(renamed, asked)
-    return tuple(replace(one, field=renamed.get(number, one.field)) for number, one in enumerate(found))
+    return found
 
 
 def granularity(given: object, covered: Range, week_start: int) -> Granularity | None:
@@ -96,6 +65,19 @@ def granularity(given: object, covered: Range, week_start: int) -> Granularity |
         rule = f"At most {MAX_POINTS} points: a shorter date_range, or a coarser granularity; {AUTO} chooses one."
         raise InvalidParameter("granularity", f"The range has too many {chosen}s.", rule)
     return chosen
+
+
+def check_grains(asked: Sequence[str], covered: Range, chosen: Granularity | None, week_start: int) -> None:
+    """Raise InvalidParameter for a number of days (weeks, months) that is asked for other periods."""
+    for metric in asked:
+        for measure in catalog.measures_of([metric]):
+            grain = measure.only_grain
+            if grain is None or chosen == grain:
+                continue
+            is_one = is_whole(covered, grain, week_start) and len(bucket_starts(covered, grain, week_start)) == 1
+            if chosen is not None or not is_one:
+                rule = f"{grain}; or no granularity and a date_range of one {grain}."
+                raise InvalidParameter("granularity", f"{metric} is a number of {grain}s.", rule)
 
 
 def order(given: object, allowed: Sequence[str]) -> list[tuple[str, Direction]]:
@@ -145,7 +127,7 @@ def goal(given: object, asked: Sequence[str]) -> str | None:
         if needing:
             raise InvalidParameter("goal", f"{needing[0]} needs a goal.", "The identifier or id of a saved goal.")
         return None
-    if not isinstance(given, str) or not 1 <= len(given) <= MAX_NAME or not _is_storable(given):
+    if not isinstance(given, str) or not 1 <= len(given) <= MAX_NAME or not is_storable(given):
         raise InvalidParameter("goal", "goal is no name.", "The identifier or id of a saved goal.")
     return given
 
@@ -155,36 +137,18 @@ def shown(given: object) -> str:
     return ascii(given)[:100]
 
 
-def _names(field: str, given: object, least: int, most: int) -> tuple[str, ...]:
+def names(field: str, given: object, least: int, most: int) -> tuple[str, ...]:
+    """A list of different texts."""
     if not isinstance(given, list | tuple) or not least <= len(given) <= most:
         raise InvalidParameter(field, f"{field} is {shown(given)}.", f"A list of {least} to {most} names.")
-    names = tuple(str(one) for one in given)
-    if names != tuple(given):
+    found = tuple(str(one) for one in given)
+    if found != tuple(given):
         raise InvalidParameter(field, f"{field} is {shown(given)}.", "Names are texts.")
-    if len(set(names)) < len(names):
+    if len(set(found)) < len(found):
         raise InvalidParameter(field, f"{field} names something twice.", "Each name once.")
-    return names
+    return found
 
 
-def _is_field(name: str) -> bool:
-    return not name.startswith(PROPERTIES) or is_property(name)
-
-
-def _is_storable(name: str) -> bool:
+def is_storable(name: str) -> bool:
+    """Whether Postgres can hold the text."""
     return "\x00" not in name and not any("\ud800" <= char <= "\udfff" for char in name)
-
-
-def _as_page(one: object, number: int, renamed: dict[int, str]) -> object:
-    """A condition on a session's own fields obeys the rules of one on a page."""
-    if isinstance(one, list) and len(one) > 1 and one[1] in SESSION_FIELDS:
-        renamed[number] = str(one[1])
-        return [one[0], "page_url", *one[2:]]
-    return one
-
-
-def _check_sessions(renamed: Mapping[int, str], asked: Sequence[str]) -> None:
-    for number, name in renamed.items():
-        for metric in asked:
-            if not catalog.is_cut_of(metric, name):
-                detail, rule = f"{metric} has no {name}.", "Metrics of sessions alone, or another field."
-                raise InvalidParameter(f"filters[{number}][1]", detail, rule)
