@@ -11,7 +11,8 @@ Value = str | int | float | bool | None
 class EventFiles(msgspec.Struct, frozen=True):
     """Events of one app in `[start_us, end_us)` (microseconds since 1970), without their copies.
 
-    `paths` and `identity_paths` are relative to the lake; `excluded` are the places of rows that are copies.
+    `paths` and `identity_paths` are relative to the lake. The table `excluded_rows` (place), where the job has it, says
+    which rows are copies.
     """
 
     app_id: str
@@ -19,7 +20,6 @@ class EventFiles(msgspec.Struct, frozen=True):
     end_us: int
     paths: tuple[str, ...]
     identity_paths: tuple[str, ...] = ()
-    excluded: tuple[int, ...] = ()
     # Only events of these types matter; none says that all do.
     event_types: tuple[str, ...] = ()
 

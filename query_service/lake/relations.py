@@ -33,6 +33,7 @@ create or replace temp macro storable(value) as left(replace(value, chr(0), '\N{
 """
 _COLUMNS = ", ".join(EVENTS_SCHEMA.names)
 _DAYS = {definition.name: definition for definition in DAY_TABLES}
+EXCLUDED = "excluded_rows"
 _KEPT = frozenset({"stitched", "stitched_keys"})
 
 
@@ -52,9 +53,9 @@ class Session:
         for name, table in zip(job.tables, tables, strict=True):
             self.connection.register(name, table)
         if job.events is not None:
-            self._use_events(job.events)
+            self._use_events(job.events, job.tables)
         for name, paths in job.days.items():
-            use_day_files(self.connection, self._located("", paths), _DAYS[name])
+            use_day_files(self.connection, self._located(paths), _DAYS[name])
 
     def read_by_name(self) -> None:
         """From now on expect data files that lack columns."""
@@ -75,17 +76,21 @@ class Session:
             if name not in _KEPT:
                 self.connection.execute(f'drop {kind} if exists temp."{name}"')
 
-    def _use_events(self, files: EventFiles) -> None:
-        paths = self._located("", files.paths)
-        if self._by_name or not paths:
-            relations.use_lake(self.connection, paths, name="lake_files")
-        else:
-            literals = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-            hours = "hive_partitioning = true, hive_types = {'event_date': date, 'event_hour': integer}"
-            self.connection.execute(
-                f"create or replace temp view lake_files as select {_COLUMNS} from read_parquet([{literals}], {hours})"
-            )
-        self._use_range(files)
+    def use_files(self, name: str, paths: Sequence[str]) -> None:
+        """Make `name` a view of data files of `events`."""
+        located = self._located(paths)
+        if self._by_name or not located:
+            relations.use_lake(self.connection, located, name=name)
+            return
+        literals = ", ".join("'" + path.replace("'", "''") + "'" for path in located)
+        hours = "hive_partitioning = true, hive_types = {'event_date': date, 'event_hour': integer}"
+        self.connection.execute(
+            f"create or replace temp view {name} as select {_COLUMNS} from read_parquet([{literals}], {hours})"
+        )
+
+    def _use_events(self, files: EventFiles, tables: Sequence[str]) -> None:
+        self.use_files("lake_files", files.paths)
+        self._use_range(files, tables)
         self._use_pairs(files)
         self.connection.execute("create or replace temp view unique_events as from lake")
         self.connection.execute(relations.statement("actor_events"))
@@ -94,7 +99,7 @@ class Session:
             f" where app_id = '{files.app_id}'"
         )
 
-    def _use_range(self, files: EventFiles) -> None:
+    def _use_range(self, files: EventFiles, tables: Sequence[str]) -> None:
         """A view cannot hold a parameter; an app's id has no character that could end the text."""
         conditions = [
             f"app_id = '{files.app_id}'",
@@ -105,9 +110,8 @@ class Session:
             types = ", ".join("'" + one.replace("'", "''") + "'" for one in files.event_types)
             conditions.append(f"event_type in ({types})")
         copies = ""
-        if files.excluded:
-            self.connection.register("excluded_rows", pa.table({"place": pa.array(files.excluded, pa.int64())}))
-            copies = " anti join excluded_rows on place_of(stream_seq, row_no) = excluded_rows.place"
+        if EXCLUDED in tables:
+            copies = f" anti join {EXCLUDED} on place_of(stream_seq, row_no) = {EXCLUDED}.place"
         self.connection.execute(
             f"create or replace temp view lake as select {_COLUMNS} from lake_files{copies}"
             f" where {' and '.join(conditions)}"
@@ -117,12 +121,12 @@ class Session:
         if files.identity_paths == self._pairs:
             return
         self._pairs = None
-        relations.use_identities(self.connection, self._located("", files.identity_paths))
+        relations.use_identities(self.connection, self._located(files.identity_paths))
         self.connection.execute(
             "create or replace temp table stitched_keys as select app_id, hash(anonymous_id, 2) as raw_key,"
             " hash(user_id, 1) as actor_key from stitched"
         )
         self._pairs = files.identity_paths
 
-    def _located(self, folder: str, paths: Sequence[str]) -> list[str]:
-        return [str(self._lake / folder / path) for path in paths]
+    def _located(self, paths: Sequence[str]) -> list[str]:
+        return [f"{self._lake}/{path}" for path in paths]

@@ -37,4 +37,24 @@ def rows(session: Session, job: Job) -> Answer:
     return session.connection.sql(last.sql, params=list(last.values)).to_arrow_table(), {}
 
 
-_TASKS: dict[str, Callable[[Session, Job], Answer]] = {"rows": rows}
+def copies(session: Session, job: Job) -> Answer:
+    """Rows (event_date, event_hour, place): those of `paths` that are copies of an event stored before them.
+
+    Numbers are quicker to group by than ids: ids that share a hash are candidates, which are then compared as they are.
+    """
+    session.use_files("home_files", job.arguments["paths"])
+    return session.connection.sql(_COPIES).to_arrow_table(), {}
+
+
+_COPIES = """
+    with candidates as (
+        select event_date, event_hour, hash(app_id, event_id) as event_hash
+        from home_files group by all having count(*) > 1
+    )
+    select event_date, event_hour, place_of(stream_seq, row_no) as place
+    from home_files
+    inner join candidates using (event_date, event_hour)
+    where hash(home_files.app_id, home_files.event_id) = candidates.event_hash
+    qualify row_number() over (partition by event_date, event_hour, app_id, event_id order by place) > 1
+"""
+_TASKS: dict[str, Callable[[Session, Job], Answer]] = {"rows": rows, "copies": copies}

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
 from eventmill.lake import EVENTS, LakeTable
@@ -19,7 +20,7 @@ from query_service.lake.jobs import Job
 from query_service.lake.pool import LakePool
 from tests.lake_of import HandMadeLake, event
 
-pytestmark = pytest.mark.timeout(40)
+pytestmark = [pytest.mark.timeout(40), pytest.mark.asyncio(loop_scope="module")]
 ENDLESS = "select count(*) from range(100000000000) as t (a) where a % 7 = hash(a) % 5"
 NOW = datetime(2026, 5, 12, 10, tzinfo=UTC)
 
@@ -35,7 +36,7 @@ def lake_home(new_directory: Callable[[], Path]) -> Path:
     return home
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pool(lake_home: Path) -> AsyncIterator[LakePool]:
     settings = Settings(home=lake_home, query_lake_workers=1, query_lake_memory_limit="200MB")
     pool = LakePool(settings, CollectorRegistry())

@@ -1,0 +1,109 @@
+"""Answers questions from the lake: chooses what to read, has a worker count it, and says what it rests on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from query_service.lake.copies import HourCopies
+from query_service.lake.errors import LakeFailure
+from query_service.lake.jobs import EventFiles, Job
+from query_service.lake.pool import LakePool
+from query_service.lake.question_sql import Row, dimension_columns
+from query_service.lake.reading import SESSIONS, Reading, definition_version, reading_of
+from query_service.lake.relations import EXCLUDED
+from query_service.lake.snapshots import LakeSnapshots
+from query_service.query.catalog import METRIC, SESSION
+from query_service.query.periods import Range
+from query_service.query.spec import TIMESTAMP, QuerySpec
+
+
+@dataclass(frozen=True, slots=True)
+class LakeAnswer:
+    """Rows as `query_service.query.sources` describes them, and what they rest on."""
+
+    rows: Sequence[Mapping[str, Any]]
+    exact: bool
+    complete_through: datetime | None
+    tables: Sequence[str]
+    fingerprint: str
+    definition_version: str | None
+
+
+class LakeQueries:
+    """The lake as a source of the query path."""
+
+    def __init__(self, pool: LakePool, snapshots: LakeSnapshots, copies: HourCopies, seconds: float = 15.0) -> None:
+        self._pool, self._snapshots, self._copies, self._seconds = pool, snapshots, copies, seconds
+
+    def can_answer(self, spec: QuerySpec) -> bool:
+        """Whether the lake knows all of the question's metrics: money and goals are counted in rollups alone."""
+        is_known = all(measure.rollup in {METRIC, SESSION} for measure in spec.measures)
+        return is_known and all(measure.only_grain in {None, spec.granularity} for measure in spec.measures)
+
+    async def fingerprint(self, spec: QuerySpec, asked: Range | None = None) -> str:
+        """Names the files that the question would be answered from."""
+        await self._snapshots.refresh()
+        return reading_of(_about(spec, asked), self._snapshots).fingerprint
+
+    async def run(self, spec: QuerySpec, asked: Range | None = None, values: Sequence[Row] | None = None) -> LakeAnswer:
+        """Rows about `asked`, else about the question's range; of these values of the dimensions alone.
+
+        Raises LakeBusy, LakeLimit, LakeFailure.
+        """
+        about = _about(spec, asked)
+        try:
+            return await self._answered(about, values)
+        except LakeFailure:
+            # A file that was compacted away meanwhile is gone: the next look finds its successor.
+            return await self._answered(about, values)
+
+    async def _answered(self, spec: QuerySpec, values: Sequence[Row] | None) -> LakeAnswer:
+        await self._snapshots.refresh()
+        through = self._snapshots.complete_through
+        reading = reading_of(spec, self._snapshots)
+        statements = msgspec.to_builtins(reading.statements(values))
+        table = await self.rows(reading, {"statements": statements}, reading.tables())
+        return LakeAnswer(
+            rows=rows_of(spec, table),
+            exact=reading.is_exact,
+            complete_through=through,
+            tables=(SESSIONS,) if reading.days else (),
+            fingerprint=reading.fingerprint,
+            definition_version=definition_version(),
+        )
+
+    async def rows(self, reading: Reading, arguments: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> pa.Table:
+        """Rows of statements over what a reading names."""
+        app_id = reading.spec.tenant.app_id
+        given = {**tables, **await self._excluded(reading.events)}
+        job = Job("rows", app_id, dict(arguments), reading.events, dict(reading.days), tuple(given), self._seconds)
+        table, _ = await self._pool.run(job, [*given.values()])
+        return table
+
+    async def _excluded(self, events: EventFiles | None) -> dict[str, pa.Table]:
+        if events is None:
+            return {}
+        read = self._snapshots.events(events.app_id, events.start_us, events.end_us)
+        excluded = await self._copies.excluded(read.homes, events.app_id)
+        return {EXCLUDED: excluded} if excluded.num_rows else {}
+
+
+def _about(spec: QuerySpec, asked: Range | None) -> QuerySpec:
+    return spec if asked is None else replace(spec, range=asked)
+
+
+def rows_of(spec: QuerySpec, table: pa.Table) -> list[dict[str, Any]]:
+    """A worker's rows under the names of the question."""
+    columns: dict[str, list[Any]] = {}
+    if spec.granularity is not None:
+        starts = spec.buckets
+        columns[TIMESTAMP] = [starts[number] for number in table["bucket"].to_pylist()]
+    for name, column in zip(spec.dimensions, dimension_columns(spec), strict=True):
+        columns[name] = table[column].to_pylist()
+    for measure in spec.measures:
+        columns[measure.name] = table[measure.name].to_pylist()
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
