@@ -63,9 +63,7 @@ class Settings(BaseSettings):
     dagster_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI.")
     dagster_grpc_host: str = Field("127.0.0.1", description="Host on which Dagster finds its code server.")
     dagster_grpc_port: int = Field(4266, ge=1, le=65535, description="Port of the Dagster code server.")
-    flight_port: int = Field(
-        8815, ge=1, le=65535, description="Port of Arrow Flight and Flight SQL."
-    )
+    flight_port: int = Field(8815, ge=1, le=65535, description="Port of Arrow Flight and Flight SQL.")
     nats_port: int = Field(4222, ge=1, le=65535, description="Port of the embedded NATS server.")
     nats_monitor_port: int = Field(8222, ge=1, le=65535, description="Monitoring port of the embedded NATS server.")
     pg_port: int = Field(5433, ge=1, le=65535, description="Port of the embedded PostgreSQL.")
@@ -120,6 +118,12 @@ class Settings(BaseSettings):
     )
     query_lake_memory_limit: str = Field("1GB", description="Memory limit of each of them.")
     query_lake_seconds: float = Field(15, gt=0, description="Seconds that a question to the lake may take.")
+    live_max_rows: int = Field(
+        4_000_000, ge=1_000, description="Most events of the last hour that the query service holds in memory."
+    )
+    live_max_mb: int = Field(
+        512, ge=1, description="Most megabytes that they may take; beyond either, the live window gets shorter."
+    )
     history_start: date = Field(
         default_factory=default_history_start,
         description="First UTC date of the hourly and daily partitions; kept from the first start on.",

@@ -4,6 +4,8 @@ from sqlglot import exp
 
 # The schema of the views; nobody else's relation is ever named.
 SCHEMA = "flight"
+# What clients are told the schema is in; PostgreSQL's database may be named otherwise.
+CATALOG = "eventmill"
 PREFIX = "va_"
 
 QUERIES = frozenset({exp.Select, exp.Union, exp.Except, exp.Intersect, exp.Subquery})

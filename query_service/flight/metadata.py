@@ -7,11 +7,10 @@ from typing import Any
 import pyarrow as pa
 
 from eventmill import __version__
-from query_service.flight.allowed import SCHEMA
+from query_service.flight.allowed import CATALOG, SCHEMA
 from query_service.flight.arrow_types import schema_of
 from query_service.flight.postgres import Columns
 
-CATALOG = "eventmill"
 TABLE_TYPE = "VIEW"
 _CATALOGS = pa.schema([pa.field("catalog_name", pa.string(), nullable=False)])
 _SCHEMAS = pa.schema([pa.field("catalog_name", pa.string()), pa.field("db_schema_name", pa.string(), nullable=False)])

@@ -134,7 +134,7 @@ def _check_names(tree: exp.Expr, views: Views) -> None:
 
 
 def _check_relation(table: exp.Table, views: Views, ctes: Collection[str]) -> None:
-    of_ours = not table.catalog and table.db in {"", allowed.SCHEMA}
+    of_ours = (table.catalog, table.db) in {("", ""), ("", allowed.SCHEMA), (allowed.CATALOG, allowed.SCHEMA)}
     if (of_ours and table.name in views) or (table.name in ctes and not table.db and not table.catalog):
         return
     raise Refused(f"There is no view {table.sql('postgres')[:60]}. There are {', '.join(sorted(views))}.")

@@ -151,6 +151,7 @@ def _qualify(tree: exp.Expr, views: Views) -> None:
     for table in tree.find_all(exp.Table):
         if table.name in views:
             table.set("db", exp.to_identifier(allowed.SCHEMA, quoted=True))
+            table.set("catalog", None)
 
 
 def _write(tree: exp.Expr) -> str:
