@@ -15,20 +15,25 @@ from eventmill.contracts import metrics
 from eventmill.http.requests import RequestLog
 from eventmill.settings import Settings
 from eventmill.warehouse import async_pool
+from query_service import access_problems
 from query_service.access import Access
+from query_service.boards.answers import WidgetAnswers
+from query_service.control_store import ControlStore
 from query_service.dashboard import pages
+from query_service.lake import problems as lake_problems
+from query_service.lake.service import Lake
 from query_service.problems import HANDLERS
 from query_service.query.cache import AnswerCache
 from query_service.query.definitions import DefinitionQueries
 from query_service.query.executor import Executor
 from query_service.query.path import QueryPath
 from query_service.query.query_answer import QueryAnswer
-from query_service.rest import health
+from query_service.rest import dashboards, health
 from query_service.rest.catalog import CatalogReader
 from query_service.rest.metrics import api
 from query_service.rest.sign_in import auth
-from query_service.websocket.hub import LiveHub
 from query_service.websocket.live import live
+from query_service.websocket.service import LiveService, live_windows
 
 POOL_SIZE = 8
 STATEMENT_TIMEOUT_MS = 15_000
@@ -48,17 +53,23 @@ def create_app(settings: Settings) -> RequestLog:
     """The query service as an ASGI application; Postgres may come and go while it runs."""
     pool = async_pool(settings, max_size=POOL_SIZE, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
     registry = CollectorRegistry()
-    access = Access(settings)
-    executor = Executor(pool)
-    path = QueryPath(executor, cache=answer_cache(registry))
-    hub = LiveHub(lambda app_id: path.today({"app_id": app_id}, (app_id,)))
+    access, control = Access(settings), ControlStore(settings)
+    executor, windows = Executor(pool), live_windows(settings)
+    lake = Lake(settings, registry)
+    path = QueryPath(executor, cache=answer_cache(registry), lake=lake.queries, live=windows)
+    definitions = DefinitionQueries(executor, settings)
+    live_service = LiveService(settings, windows, path)
+    live_service.expose(registry)
     state = State(
         {
             "settings": settings,
             "path": path,
-            "definitions": DefinitionQueries(executor, settings),
-            "live": hub,
+            "definitions": definitions,
+            "lake": lake,
+            "widgets": WidgetAnswers(path, definitions),
+            "live": live_service,
             "access": access,
+            "control": control,
             "key_cache": access.store.keys,
             "authenticator": access.authenticator,
             "registry": registry,
@@ -71,8 +82,13 @@ def create_app(settings: Settings) -> RequestLog:
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
         await pool.open(wait=False)
         await access.open()
+        await control.open()
+        live_service.start()
+        lake.start()
         yield
-        hub.close()
+        await live_service.stop()
+        await lake.close()
+        await control.close()
         await access.close()
         await pool.close()
 
@@ -80,6 +96,7 @@ def create_app(settings: Settings) -> RequestLog:
         [
             api,
             auth,
+            dashboards.public,
             live,
             health.live,
             health.ready,
@@ -92,7 +109,7 @@ def create_app(settings: Settings) -> RequestLog:
         ],
         state=state,
         lifespan=[lifespan],
-        exception_handlers=HANDLERS,
+        exception_handlers={**HANDLERS, **access_problems.HANDLERS, **lake_problems.HANDLERS},
         openapi_config=OPENAPI,
         logging_config=None,
     )
