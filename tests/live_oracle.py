@@ -19,7 +19,7 @@ def taken(batches: Iterable[tuple[Sequence[Event], int]]) -> list[Event]:
     seen: set[str] = set()
     kept = []
     for events, added_us in batches:
-        first = (added_us - 60 * MINUTE_US) // MINUTE_US
+        first = (added_us - 61 * MINUTE_US) // MINUTE_US
         for event in events:
             if us(event["event_time"]) // MINUTE_US >= first and event["event_id"] not in seen:
                 seen.add(event["event_id"])
@@ -29,7 +29,7 @@ def taken(batches: Iterable[tuple[Sequence[Event], int]]) -> list[Event]:
 
 def held(known: Sequence[Event], now_us: int) -> list[Event]:
     """Those of them that it still holds."""
-    first = (now_us - 60 * MINUTE_US) // MINUTE_US
+    first = (now_us - 61 * MINUTE_US) // MINUTE_US
     return [event for event in known if us(event["event_time"]) // MINUTE_US >= first]
 
 

@@ -246,4 +246,30 @@ QUERY_CACHE = MetricDefinition(
     ("hit", "joined", "miss"),
 )
 QUERY_CACHE_BYTES = MetricDefinition("eventmill_query_cache_bytes", "gauge", "Bytes of answers that are kept.")
-QUERY = (QUERY_REQUESTS, QUERY_SECONDS, *QUERY_LAKE, QUERY_CACHE, QUERY_CACHE_BYTES)
+QUERY_LIVE_ROWS = MetricDefinition("eventmill_query_live_rows", "gauge", "Events in the live windows of all apps.")
+QUERY_LIVE_BYTES = MetricDefinition("eventmill_query_live_bytes", "gauge", "Bytes that the live windows take, about.")
+QUERY_LIVE_LAG_SECONDS = MetricDefinition(
+    "eventmill_query_live_lag_seconds",
+    "gauge",
+    "Seconds since everything that the stream held was in the live windows; 0 before the first time.",
+)
+QUERY_LIVE_CLIENTS = MetricDefinition("eventmill_query_live_clients", "gauge", "WebSocket connections that are open.")
+QUERY_LIVE_SUBSCRIPTIONS = MetricDefinition(
+    "eventmill_query_live_subscriptions", "gauge", "Subscriptions of these connections."
+)
+QUERY_LIVE_TOPICS = MetricDefinition(
+    "eventmill_query_live_topics", "gauge", "Different questions among them: each is computed once for all who follow."
+)
+QUERY_LIVE_DROPPED = MetricDefinition(
+    "eventmill_query_live_dropped_clients_total", "counter", "Connections ended as their client took nothing for 10 s."
+)
+QUERY_LIVE = (
+    QUERY_LIVE_ROWS,
+    QUERY_LIVE_BYTES,
+    QUERY_LIVE_LAG_SECONDS,
+    QUERY_LIVE_CLIENTS,
+    QUERY_LIVE_SUBSCRIPTIONS,
+    QUERY_LIVE_TOPICS,
+    QUERY_LIVE_DROPPED,
+)
+QUERY = (QUERY_REQUESTS, QUERY_SECONDS, *QUERY_LAKE, QUERY_CACHE, QUERY_CACHE_BYTES, *QUERY_LIVE)

@@ -26,7 +26,8 @@ from query_service.live.minute import (
 from query_service.live.seen_ids import SeenIds
 from query_service.live.stitches import Pair, Stitches
 
-SPAN_US = 60 * MINUTE_US
+# A minute more than can be asked for: a question takes its time from the clock to the answer.
+SPAN_US = 61 * MINUTE_US
 RECENT_EVENTS = 100
 VIEWS = ("page_view", "screen_view")
 # The kind of a person's id, in front of it.
@@ -70,7 +71,7 @@ class AppWindow:
         return texts + self._lifetimes.nbytes + self._seen.bytes + sum(minute.bytes for minute in self.minutes.values())
 
     def start_us(self, now_us: int) -> int:
-        """The instant from which on it holds all events: 60 minutes ago, or later where there was no room."""
+        """The instant from which on it holds all events: 61 minutes ago, or later where there was no room."""
         return max(now_us - SPAN_US, self._floor_us)
 
     def add(self, table: pa.Table, now_us: int) -> int:

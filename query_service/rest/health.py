@@ -8,6 +8,7 @@ from litestar.datastructures import State
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from query_service.query.path import QueryPath
+from query_service.websocket.service import LiveService
 
 CHECK_SECONDS = 3.0
 
@@ -20,7 +21,7 @@ async def live() -> dict[str, str]:
 
 @get("/health/ready", tags=["health"])
 async def ready(state: State) -> Response[dict[str, object]]:
-    """200 when the marts can be read, else 503 with what is wrong."""
+    """200 when the marts can be read and the live window is whole, else 503 with what is wrong."""
     path: QueryPath = state.path
     result = "ok"
     try:
@@ -28,8 +29,10 @@ async def ready(state: State) -> Response[dict[str, object]]:
             await path.check()
     except (psycopg.Error, OSError, TimeoutError) as error:
         result = str(error).strip() or type(error).__name__
-    is_ready = result == "ok"
-    content: dict[str, object] = {"status": "ready" if is_ready else "not ready", "checks": {"marts": result}}
+    live_service: LiveService = state.live
+    checks = {"marts": result, "live": live_service.windows.problems()}
+    is_ready = all(check == "ok" for check in checks.values())
+    content: dict[str, object] = {"status": "ready" if is_ready else "not ready", "checks": checks}
     return Response(content, status_code=200 if is_ready else 503)
 
 

@@ -9,10 +9,12 @@ from litestar.di import NamedDependency, Provide
 from query_service.auth import provide_covered, provide_reader, require_reader
 from query_service.query.answer import Answer
 from query_service.query.path import QueryPath
+from query_service.rest import annotations, dashboards, keys
 from query_service.rest import parameters as p
 from query_service.rest.accounting import accounting
 from query_service.rest.catalog import catalog
 from query_service.rest.definitions import ENDPOINTS
+from query_service.rest.live import live
 from query_service.rest.problems import PROBLEMS
 from query_service.rest.query import query
 from query_service.rest.responses import AnswerResponse, refuse_unacceptable
@@ -105,7 +107,11 @@ api = Router(
         restatements,
         health,
         query,
+        live,
         *ENDPOINTS,
+        *keys.ENDPOINTS,
+        *dashboards.ENDPOINTS,
+        *annotations.ENDPOINTS,
     ],
     guards=[require_reader, p.refuse_unknown, refuse_unacceptable],
     response_class=AnswerResponse,

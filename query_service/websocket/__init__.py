@@ -1,1 +1,1 @@
-"""The WebSocket transport: today's numbers of an app, again whenever they change."""
+"""The WebSocket transport: answers to questions, again whenever they change. docs/live.md has every message."""

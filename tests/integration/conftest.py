@@ -17,9 +17,11 @@ import pytest
 from psycopg.rows import dict_row
 
 from eventmill import dbt
+from eventmill.embedded.nats import NatsServer
 from eventmill.embedded.postgres import PostgresServer
 from eventmill.settings import Settings
 from tests.databases import drop_database
+from tests.streams import make_stream
 from tests.workers import free_ports
 
 NUMBERS = count(1)
@@ -132,14 +134,18 @@ def module_rollups(postgres: PostgresServer, _marts_template: str) -> Iterator[R
 
 
 @pytest.fixture(scope="session")
-def start_query_service(new_directory: Callable[[], Path]) -> Iterator[Callable[[str], Settings]]:
+def start_query_service(
+    new_directory: Callable[[], Path], nats_server: NatsServer
+) -> Iterator[Callable[[str], Settings]]:
     """Starts `python -m query_service` over a database and returns its settings once it is ready."""
     processes = []
 
     def start(address: str) -> Settings:
         (port,) = free_ports(1)
-        settings = Settings(home=new_directory(), database_url=address, http_port=port)
-        variables = {"HOME": str(settings.home), "DATABASE_URL": address, "HTTP_PORT": str(port)}
+        nats_url = f"nats://127.0.0.1:{nats_server.port}"
+        settings = Settings(home=new_directory(), database_url=address, nats_url=nats_url, http_port=port)
+        make_stream(settings)
+        variables = {"HOME": str(settings.home), "DATABASE_URL": address, "NATS_URL": nats_url, "HTTP_PORT": str(port)}
         environment = {**os.environ, **{f"EVENTMILL_{name}": value for name, value in variables.items()}}
         processes.append(subprocess.Popen([sys.executable, "-m", "query_service"], env=environment))
         _wait_until_ready(f"http://127.0.0.1:{port}/health/ready")

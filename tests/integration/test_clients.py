@@ -19,8 +19,11 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from eventmill.control.apps import create_app
+from eventmill.embedded.nats import NatsServer
+from eventmill.settings import Settings
 from eventmill_client import Client, LiveRefusedError, ProblemError, Update
 from tests.browser import find
+from tests.streams import make_stream
 from tests.workers import free_ports
 
 pytestmark = pytest.mark.integration
@@ -31,10 +34,14 @@ JS = Path(__file__).resolve().parents[2] / "clients" / "js" / "eventmill.js"
 class Service:
     """A query service that can be stopped and started on the same port."""
 
-    def __init__(self, home: Path, database: str) -> None:
-        (self._port,) = free_ports(1)
-        self.url = f"http://127.0.0.1:{self._port}"
-        variables = {"HOME": str(home), "DATABASE_URL": database, "HTTP_PORT": str(self._port)}
+    def __init__(self, settings: Settings) -> None:
+        self.url = f"http://127.0.0.1:{settings.http_port}"
+        variables = {
+            "HOME": str(settings.home),
+            "DATABASE_URL": str(settings.database_url),
+            "NATS_URL": str(settings.nats_url),
+            "HTTP_PORT": str(settings.http_port),
+        }
         self._environment = {**os.environ, **{f"EVENTMILL_{name}": value for name, value in variables.items()}}
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -71,8 +78,14 @@ def keys(module_rollups: Any) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def service(module_rollups: Any, keys: dict[str, str], new_directory: Callable[[], Path]) -> Iterator[Service]:
-    service = Service(new_directory(), module_rollups.address)
+def service(
+    module_rollups: Any, keys: dict[str, str], new_directory: Callable[[], Path], nats_server: NatsServer
+) -> Iterator[Service]:
+    (port,) = free_ports(1)
+    nats_url = f"nats://127.0.0.1:{nats_server.port}"
+    settings = Settings(home=new_directory(), database_url=module_rollups.address, nats_url=nats_url, http_port=port)
+    make_stream(settings)
+    service = Service(settings)
     service.start()
     yield service
     service.stop()
