@@ -81,6 +81,15 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None, description="Address of a PostgreSQL database; switches the embedded one off."
     )
+    query_requests_per_second: int = Field(
+        100, ge=0, description="Requests per second of a credential, ten times as many at once; 0 is no limit."
+    )
+    query_max_body_bytes: int = Field(
+        1024**2, ge=1024, description="Most bytes of a request's body at the query service; beyond, it says 413."
+    )
+    slow_query_ms: int = Field(
+        500, ge=1, description="Milliseconds from which on the query service logs a statement in Postgres as slow."
+    )
     oidc_issuer: str | None = Field(
         None, description="Address of an OpenID Connect issuer whose tokens the query service takes beside keys."
     )

@@ -1,10 +1,12 @@
 """Connections to Postgres, where control data, rollups and marts live."""
 
+import re
 from typing import Any
 
 import psycopg
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
+from eventmill.acting import ACTOR
 from eventmill.errors import NotReadyError
 from eventmill.settings import Settings
 
@@ -19,7 +21,7 @@ def connect(
         return psycopg.connect(
             settings.database_address,
             autocommit=autocommit,
-            options=_OPTIONS,
+            options=f"{_OPTIONS} {_acting(ACTOR.get())}",
             connect_timeout=connect_timeout,
             application_name="eventmill",
             **options,
@@ -36,18 +38,40 @@ def connect(
         ) from error
 
 
-def async_pool(settings: Settings, *, max_size: int, statement_timeout_ms: int) -> AsyncConnectionPool:
+def _acting(actor: str) -> str:
+    """The option that tells the audit log who acts; what could end it is left out of the name."""
+    return f"-c eventmill.actor={re.sub(r'[^A-Za-z0-9_.:@-]', '', actor)}"
+
+
+def async_pool(
+    settings: Settings,
+    *,
+    max_size: int,
+    statement_timeout_ms: int,
+    pool_class: type[AsyncConnectionPool] = AsyncConnectionPool,
+    cursor_factory: type[psycopg.AsyncCursor[Any]] = psycopg.AsyncCursor,
+) -> AsyncConnectionPool:
     """A pool, not opened yet, whose sessions are in UTC, read committed, and bounded in time per statement."""
-    return AsyncConnectionPool(
+    kwargs = _pooled(statement_timeout_ms) | {"autocommit": True, "cursor_factory": cursor_factory}
+    return pool_class(settings.database_address, min_size=1, max_size=max_size, open=False, timeout=5, kwargs=kwargs)
+
+
+def pool(settings: Settings, *, max_size: int, statement_timeout_ms: int) -> ConnectionPool:
+    """As `async_pool`, for threads; each use of a connection is a transaction. Connections are tried before use."""
+    return ConnectionPool(
         settings.database_address,
         min_size=1,
         max_size=max_size,
         open=False,
         timeout=5,
-        kwargs={
-            "autocommit": True,
-            "options": f"{_OPTIONS} -c statement_timeout={statement_timeout_ms}",
-            "application_name": "eventmill",
-            "connect_timeout": 5,
-        },
+        check=ConnectionPool.check_connection,
+        kwargs=_pooled(statement_timeout_ms),
     )
+
+
+def _pooled(statement_timeout_ms: int) -> dict[str, Any]:
+    return {
+        "options": f"{_OPTIONS} -c statement_timeout={statement_timeout_ms}",
+        "application_name": "eventmill",
+        "connect_timeout": 5,
+    }

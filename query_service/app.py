@@ -14,7 +14,6 @@ from eventmill import __version__, telemetry
 from eventmill.contracts import metrics
 from eventmill.http.requests import RequestLog
 from eventmill.settings import Settings
-from eventmill.warehouse import async_pool
 from query_service import access_problems
 from query_service.access import Access
 from query_service.boards.answers import WidgetAnswers
@@ -22,11 +21,12 @@ from query_service.control_store import ControlStore
 from query_service.dashboard import pages
 from query_service.lake import problems as lake_problems
 from query_service.lake.service import Lake
+from query_service.limits import RequestLimits, tell_limits
+from query_service.observing import ObservedPath, observed_pool
 from query_service.problems import HANDLERS
 from query_service.query.cache import AnswerCache
 from query_service.query.definitions import DefinitionQueries
 from query_service.query.executor import Executor
-from query_service.query.path import QueryPath
 from query_service.query.query_answer import QueryAnswer
 from query_service.rest import dashboards, health
 from query_service.rest.catalog import CatalogReader
@@ -51,12 +51,13 @@ OPENAPI = OpenAPIConfig(
 
 def create_app(settings: Settings) -> RequestLog:
     """The query service as an ASGI application; Postgres may come and go while it runs."""
-    pool = async_pool(settings, max_size=POOL_SIZE, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
     registry = CollectorRegistry()
+    pool = observed_pool(settings, registry, max_size=POOL_SIZE, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
     access, control = Access(settings), ControlStore(settings)
     executor, windows = Executor(pool), live_windows(settings)
     lake = Lake(settings, registry)
-    path = QueryPath(executor, cache=answer_cache(registry), lake=lake.queries, live=windows)
+    path = ObservedPath(executor, cache=answer_cache(registry), lake=lake.queries, live=windows)
+    path.seconds = telemetry.histogram(metrics.QUERY_ANSWER_SECONDS, registry)
     definitions = DefinitionQueries(executor, settings)
     live_service = LiveService(settings, windows, path)
     live_service.expose(registry)
@@ -72,6 +73,7 @@ def create_app(settings: Settings) -> RequestLog:
             "control": control,
             "key_cache": access.store.keys,
             "authenticator": access.authenticator,
+            "limits": RequestLimits(settings.query_requests_per_second),
             "registry": registry,
             "catalog": CatalogReader(settings),
             "files": pages.load_files(settings),
@@ -109,10 +111,13 @@ def create_app(settings: Settings) -> RequestLog:
         ],
         state=state,
         lifespan=[lifespan],
+        before_send=[tell_limits],
+        request_max_body_size=settings.query_max_body_bytes,
         exception_handlers={**HANDLERS, **access_problems.HANDLERS, **lake_problems.HANDLERS},
         openapi_config=OPENAPI,
         logging_config=None,
     )
+    state.limits.refused = telemetry.counter(metrics.QUERY_RATE_LIMITED, registry)
     answered = telemetry.counter(metrics.QUERY_REQUESTS, registry)
     return RequestLog(app, answered, telemetry.histogram(metrics.QUERY_SECONDS, registry))
 

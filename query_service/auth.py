@@ -7,6 +7,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
 from eventmill.control.key_cache import KeyCache
+from query_service.limits import note_request
 from query_service.oidc.sessions import Sessions, check_csrf, reader_of
 from query_service.problems import Forbidden, Unauthorized
 from query_service.reader import Reader
@@ -74,12 +75,13 @@ async def require_reader(connection: ASGIConnection[Any, Any, Any, Any], _handle
     authenticator: Authenticator = connection.app.state.authenticator
     token = session_token(connection)
     if token is None or "authorization" in connection.headers:
-        connection.state.reader = await authenticator.authenticate(bearer_token(connection))
-        return
-    reader = await authenticator.authenticate_session(token)
-    if connection.scope.get("method") not in SAFE_METHODS:
-        check_csrf(token, connection.headers.get("x-csrf-token"), connection.headers.get("sec-fetch-site"))
+        reader = await authenticator.authenticate(bearer_token(connection))
+    else:
+        reader = await authenticator.authenticate_session(token)
+        if connection.scope.get("method") not in SAFE_METHODS:
+            check_csrf(token, connection.headers.get("x-csrf-token"), connection.headers.get("sec-fetch-site"))
     connection.state.reader = reader
+    note_request(connection, reader.subject)
 
 
 def require_admin(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:

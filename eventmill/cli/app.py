@@ -2,11 +2,14 @@
 
 import asyncio
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any, get_args
 
 import click
 
 from eventmill import warehouse
+from eventmill.cli import keys as key_commands
+from eventmill.cli.keys import people_option
 from eventmill.cli.output import json_option, print_fields, print_rows
 from eventmill.contracts.limits import DEFAULT_RETENTION_DAYS
 from eventmill.control import apps
@@ -109,17 +112,34 @@ def update(settings: Settings, /, app_id: str, allowed_origins: tuple[str, ...],
 @app.command("rotate-key")
 @click.argument("app_id")
 @click.option("--kind", type=click.Choice(get_args(KeyKind)), default="write", show_default=True, help="Which key.")
+@click.option(
+    "--grace-hours", type=click.FloatRange(0, 2160), default=0.0, help="How long the old one goes on working."
+)
+@people_option
 @origin_option
 @json_option
 @click.pass_obj
-def rotate_key(settings: Settings, app_id: str, kind: KeyKind, allowed_origins: tuple[str, ...], as_json: bool) -> None:
-    """Revoke a key and print a new one; services forget the old one within 30 s. It keeps the old one's origins.
+def rotate_key(
+    settings: Settings, /, app_id: str, kind: KeyKind, allowed_origins: tuple[str, ...], as_json: bool, **options: Any
+) -> None:
+    """Revoke the keys of a kind and print a new one; services forget the old one within 30 s. It keeps its origins.
 
-    Example: eventmill app rotate-key shop --kind write --json
+    Example: eventmill app rotate-key shop --kind write --grace-hours 24 --json
     """
     with warehouse.connect(settings) as connection:
-        key = apps.rotate_key(connection, app_id, kind, allowed_origins=origins_of(allowed_origins))
+        key = apps.rotate_key(
+            connection,
+            app_id,
+            kind,
+            allowed_origins=origins_of(allowed_origins),
+            may_see_people=options["people"],
+            grace=timedelta(hours=options["grace_hours"]),
+        )
     print_fields({"app_id": app_id, f"{kind}_key": key}, as_json=as_json)
+
+
+for command in key_commands.COMMANDS:
+    app.add_command(command)
 
 
 @app.command("nats-key")

@@ -1,6 +1,8 @@
 """The group of all commands: reads the settings once and prints errors without a traceback."""
 
+import getpass
 import importlib
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 import eventmill
+from eventmill.acting import ACTOR
 from eventmill.errors import EventmillError, SettingsError
 from eventmill.settings import Settings, load_settings
 
@@ -30,6 +33,7 @@ COMMANDS = {
     "doctor": LazyCommand("doctor", "doctor", "Check this machine, the settings and the home."),
     "migrate": LazyCommand("migrate", "migrate", "Bring every store to this version's schema."),
     "app": LazyCommand("app", "app", "Create, list, change and delete apps and their keys."),
+    "audit": LazyCommand("audit", "audit", "List what administrators did."),
     "filter": LazyCommand("filter", "filter_", "Leave internal traffic out."),
     "plan": LazyCommand("plan", "plan", "Describe the properties of events, and what becomes of those that differ."),
     "goal": LazyCommand("goal", "goal", "Save events that convert a session."),
@@ -106,3 +110,12 @@ def read_settings() -> Settings:
 def main(ctx: click.Context) -> None:
     """Self-hosted, near-real-time product, web and mobile analytics."""
     ctx.obj = read_settings()
+    ACTOR.set(f"cli:{_user()}")
+
+
+def _user() -> str:
+    """Who gives the command, for the audit log; a container may have no name for its user."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

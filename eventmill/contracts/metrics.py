@@ -272,4 +272,48 @@ QUERY_LIVE = (
     QUERY_LIVE_TOPICS,
     QUERY_LIVE_DROPPED,
 )
-QUERY = (QUERY_REQUESTS, QUERY_SECONDS, *QUERY_LAKE, QUERY_CACHE, QUERY_CACHE_BYTES, *QUERY_LIVE)
+QUERY_ANSWER_SECONDS = MetricDefinition(
+    "eventmill_query_answer_seconds",
+    "histogram",
+    "Seconds from a checked question to its answer, kept ones too, by transport (rest, graphql, websocket) and source"
+    " (live, rollup, lake).",
+    ("transport", "source"),
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0),
+)
+QUERY_RATE_LIMITED = MetricDefinition(
+    "eventmill_query_rate_limited_total",
+    "counter",
+    "Requests refused because their credential made too many (EVENTMILL_QUERY_REQUESTS_PER_SECOND).",
+)
+QUERY_POOL_WAIT_SECONDS = MetricDefinition(
+    "eventmill_query_pool_wait_seconds",
+    "histogram",
+    "Seconds that a question waits for a connection to Postgres.",
+    buckets=(0.0001, 0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0),
+)
+QUERY_POOL_CONNECTIONS = MetricDefinition(
+    "eventmill_query_pool_connections",
+    "gauge",
+    "Connections to Postgres for questions, by state: size (open), idle; and waiting, questions that wait for one.",
+    ("state",),
+)
+QUERY_STATEMENT_SECONDS = MetricDefinition(
+    "eventmill_query_statement_seconds",
+    "histogram",
+    "Seconds of a statement in Postgres.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0),
+)
+QUERY_SLOW_STATEMENTS = MetricDefinition(
+    "eventmill_query_slow_statements_total",
+    "counter",
+    "Statements that took EVENTMILL_SLOW_QUERY_MS or longer; the log has how each begins, without values.",
+)
+QUERY_CARE = (
+    QUERY_ANSWER_SECONDS,
+    QUERY_RATE_LIMITED,
+    QUERY_POOL_WAIT_SECONDS,
+    QUERY_POOL_CONNECTIONS,
+    QUERY_STATEMENT_SECONDS,
+    QUERY_SLOW_STATEMENTS,
+)
+QUERY = (QUERY_REQUESTS, QUERY_SECONDS, *QUERY_LAKE, QUERY_CACHE, QUERY_CACHE_BYTES, *QUERY_LIVE, *QUERY_CARE)

@@ -5,7 +5,7 @@ import unicodedata
 import zoneinfo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -15,7 +15,7 @@ from psycopg.rows import class_row
 
 from eventmill.contracts.subjects import APP_ID, is_app_id
 from eventmill.control import reconciliation
-from eventmill.control.credentials import KeyKind, issue_key, revoke_keys
+from eventmill.control.credentials import PEOPLE, KeyKind, issue_key, revoke_keys
 from eventmill.control.origins import key_origins
 from eventmill.errors import EventmillError
 
@@ -184,14 +184,28 @@ def update_app(connection: psycopg.Connection[Any], app_id: str, **changes: Any)
 
 
 def rotate_key(
-    connection: psycopg.Connection[Any], app_id: str, kind: KeyKind, *, allowed_origins: Sequence[str] | None = None
+    connection: psycopg.Connection[Any],
+    app_id: str,
+    kind: KeyKind,
+    *,
+    allowed_origins: Sequence[str] | None = None,
+    may_see_people: bool = False,
+    grace: timedelta = timedelta(),
 ) -> str:
-    """Revoke the app's keys of that kind and return a new one, with their origins unless told. The caller commits."""
+    """Revoke the app's keys of that kind, after `grace`, and return a new one. The caller commits.
+
+    It has their origins unless told. Raises EventmillError for an unknown app, or people for another kind than read.
+    """
+    if may_see_people and kind != "read":
+        raise EventmillError(
+            "people: only a read key needs it.", "An admin key shows people anyway, a write key nothing."
+        )
     with connection.transaction():
         app = get_app(connection, app_id)
         origins = key_origins(connection, app_id, kind) if allowed_origins is None else allowed_origins
-        revoke_keys(connection, app_id, kind)
-        return issue_key(connection, app.org_id, kind, [app_id], allowed_origins=origins)
+        revoke_keys(connection, app_id, kind, grace)
+        scopes = [PEOPLE] if may_see_people else []
+        return issue_key(connection, app.org_id, kind, [app_id], allowed_origins=origins, scopes=scopes)
 
 
 def _refuse_if_archived(connection: psycopg.Connection[Any], app_id: str) -> None:

@@ -5,7 +5,7 @@ import hmac
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import psycopg
@@ -102,6 +102,8 @@ def issue_key(
     *,
     expires_at: datetime | None = None,
     allowed_origins: Sequence[str] | None = None,
+    name: str = "",
+    scopes: Sequence[str] = (),
 ) -> str:
     """Create a credential for apps of one organisation and return its key, which cannot be had again.
 
@@ -114,9 +116,9 @@ def issue_key(
     origins = default_origins(kind) if allowed_origins is None else checked_origins(allowed_origins)
     with connection.transaction():
         row = connection.execute(
-            "insert into control.credential (org_id, kind, prefix, sha256, expires_at, allowed_origins)"
-            " values (%s, %s, %s, %s, %s, %s) returning credential_id",
-            [org_id, kind, prefix, digest(key), expires_at, origins],
+            "insert into control.credential (org_id, kind, prefix, sha256, expires_at, allowed_origins, name, scopes)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s) returning credential_id",
+            [org_id, kind, prefix, digest(key), expires_at, origins, name, list(scopes)],
         ).fetchone()
         covered = connection.execute(
             "insert into control.credential_app (credential_id, app_id)"
@@ -161,8 +163,13 @@ def _verify(parsed: ParsedKey, rows: Sequence[tuple[Any, ...]]) -> Credential | 
     return None if credential.is_expired() else credential
 
 
-def revoke_keys(connection: psycopg.Connection[Any], app_id: str, kind: KeyKind) -> None:
-    """Make the app's keys of that kind worthless for it; a key of several apps keeps the others. The caller commits."""
+def revoke_keys(
+    connection: psycopg.Connection[Any], app_id: str, kind: KeyKind, grace: timedelta = timedelta()
+) -> None:
+    """Make the app's keys of that kind worthless for it, after `grace`. The caller commits.
+
+    A key of several apps keeps the others, and loses this one at once.
+    """
     with connection.transaction():
         connection.execute(
             "delete from control.credential_app ca using control.credential c"
@@ -172,9 +179,11 @@ def revoke_keys(connection: psycopg.Connection[Any], app_id: str, kind: KeyKind)
             [kind, app_id],
         )
         connection.execute(
-            "update control.credential c set revoked_at = now() from control.credential_app ca"
-            " where ca.credential_id = c.credential_id and ca.app_id = %s and c.kind = %s and c.revoked_at is null",
-            [app_id, kind],
+            "update control.credential c set expires_at = least(expires_at, now() + %(grace)s),"
+            " revoked_at = case when %(grace)s = interval '0' then now() end from control.credential_app ca"
+            " where ca.credential_id = c.credential_id and ca.app_id = %(app)s and c.kind = %(kind)s"
+            " and c.revoked_at is null",
+            {"app": app_id, "kind": kind, "grace": grace},
         )
 
 

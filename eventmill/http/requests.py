@@ -14,8 +14,8 @@ from prometheus_client import Counter, Histogram
 
 REQUEST_ID_HEADER = b"x-request-id"
 _REQUEST_ID = re.compile(rb"[\w.:-]{1,100}", re.ASCII)
-# A path of Segment's holds a key; keys are never logged.
-_KEY = re.compile(r"em_[a-z]_[\w-]+", re.ASCII)
+# A path of Segment's holds a key, that of a shared dashboard its token; neither is ever logged.
+_KEY = re.compile(r"em_[a-z]_[\w-]+|(?<=/api/shared/)[^/]+", re.ASCII)
 _PROBES = ("/health/", "/metrics", "/api/health")
 
 # What `structlog.contextvars` binds a `request_id` under, without its bookkeeping for each request.
@@ -87,7 +87,7 @@ class RequestLog:
         if status < 400 and not _STANDARD_LOGGER.isEnabledFor(logging.DEBUG):
             return
         log = logger.debug if status < 400 else logger.info
-        path = _KEY.sub("em_…", scope["path"])
+        path = without_secrets(scope["path"])
         log("request", method=scope.get("method"), path=path, status=status, seconds=round(seconds, 6))
 
     async def drained(self, timeout_seconds: float) -> bool:
@@ -98,6 +98,11 @@ class RequestLog:
         except TimeoutError:
             return False
         return True
+
+
+def without_secrets(path: str) -> str:
+    """The path as it may be logged."""
+    return _KEY.sub(lambda found: "em_…" if found[0].startswith("em_") else "…", path)
 
 
 def _request_id(scope: Scope) -> bytes:

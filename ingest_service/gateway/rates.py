@@ -3,28 +3,20 @@
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from eventmill.contracts.decode import AppRules
+from eventmill.http.token_bucket import Bucket, Buckets
 from ingest_service.gateway.problems import Problem
 
 # What an app may send at once after a pause: so many seconds' worth of events.
 BURST_SECONDS = 2
-MAX_BUCKETS = 10_000
-
-
-@dataclass(slots=True)
-class _Bucket:
-    tokens: float
-    filled_at: float
 
 
 class Rates:
     """Token buckets: an app's fills with its `events_per_second` and holds two seconds' worth; 0 is no limit."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._buckets: dict[str, _Bucket] = {}
+        self._buckets = Buckets(clock)
 
     def take(self, wanted: Mapping[str, int], apps: Mapping[str, AppRules]) -> dict[str, str]:
         """Take events of each app, all or none; the headers that tell the client what is left, empty without a limit.
@@ -34,30 +26,20 @@ class Rates:
         holds too few.
         """
         limited = {app_id: count for app_id, count in wanted.items() if apps[app_id].events_per_second}
+        left: dict[str, Bucket] = {}
         for app_id, count in limited.items():
             rate = apps[app_id].events_per_second
-            bucket = self._filled(app_id, rate)
+            bucket = left[app_id] = self._buckets.filled(app_id, rate, rate * BURST_SECONDS)
             missing = min(count, rate * BURST_SECONDS) - bucket.tokens
             if missing > 0:
                 raise _too_many(app_id, rate, bucket.tokens, missing / rate)
         if not limited:
             return {}
         for app_id, count in limited.items():
-            self._buckets[app_id].tokens -= count
-        scarcest = min(limited, key=lambda app_id: self._buckets[app_id].tokens)
-        rate, tokens = apps[scarcest].events_per_second, self._buckets[scarcest].tokens
+            left[app_id].tokens -= count
+        scarcest = min(limited, key=lambda app_id: left[app_id].tokens)
+        rate, tokens = apps[scarcest].events_per_second, left[scarcest].tokens
         return _headers(rate, tokens, (rate * BURST_SECONDS - tokens) / rate)
-
-    def _filled(self, app_id: str, rate: int) -> _Bucket:
-        now, full = self._clock(), float(rate * BURST_SECONDS)
-        bucket = self._buckets.get(app_id)
-        if bucket is None:
-            if len(self._buckets) >= MAX_BUCKETS:
-                self._buckets.pop(next(iter(self._buckets)))
-            bucket = self._buckets[app_id] = _Bucket(full, now)
-        bucket.tokens = min(full, bucket.tokens + (now - bucket.filled_at) * rate)
-        bucket.filled_at = now
-        return bucket
 
 
 def _headers(rate: int, tokens: float, seconds: float) -> dict[str, str]:

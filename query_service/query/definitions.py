@@ -13,6 +13,7 @@ from eventmill import warehouse
 from eventmill.analysis.local_days import INTERVALS
 from eventmill.analysis.retention import RECURRENCES
 from eventmill.control import definitions
+from eventmill.control.audit import act_as
 from eventmill.control.definitions import Kind, UnknownDefinitionError
 from eventmill.settings import Settings
 from query_service.query import answer
@@ -62,24 +63,26 @@ class DefinitionQueries:
         data = [{name: value for name, value in row.items() if name not in hidden} for row in rows]
         return DefinitionAnswer(data=data, meta=meta)
 
-    async def create(self, kind: Kind, tenant: Tenant, body: bytes) -> DefinitionAnswer:
+    async def create(self, kind: Kind, tenant: Tenant, body: bytes, actor: str) -> DefinitionAnswer:
         """Store the definition in `body` (JSON: name, perhaps identifier, and the definition's own fields)."""
         given = _decoded(body)
         name, identifier = given.pop("name", None), given.pop("identifier", None)
 
         def store() -> UUID:
             with closing(warehouse.connect(self._settings)) as connection:
+                act_as(connection, actor)
                 found = definitions.create(connection, kind, tenant.app_id, name, given, identifier)
                 connection.commit()
             return found.id
 
         return await self.saved(kind, tenant, str(await asyncio.to_thread(store)))
 
-    async def delete(self, kind: Kind, tenant: Tenant, reference: str) -> None:
+    async def delete(self, kind: Kind, tenant: Tenant, reference: str, actor: str) -> None:
         """Delete the definition and its results."""
 
         def remove() -> None:
             with closing(warehouse.connect(self._settings)) as connection:
+                act_as(connection, actor)
                 definitions.delete(connection, kind, tenant.app_id, reference)
                 connection.commit()
 

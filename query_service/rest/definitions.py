@@ -14,11 +14,13 @@ from query_service.query.definitions import DefinitionAnswer, DefinitionQueries
 from query_service.query.errors import InvalidParameter
 from query_service.query.model import Tenant
 from query_service.query.path import QueryPath, utc_now
+from query_service.reader import Reader
 from query_service.rest import parameters as p
 from query_service.rest.problems import PROBLEMS
 
 MAX_BODY_BYTES = 64 * 1024
 Covered = NamedDependency[tuple[str, ...]]
+WhoReads = NamedDependency[Reader]
 Interval = Annotated[str | None, Parameter(description="`day`, `week` (the default) or `month`.")]
 Mode = Annotated[
     str | None, Parameter(description="`on` (the default): there in that period; `on_or_after`: or in a later one.")
@@ -56,15 +58,15 @@ def _endpoints(kind: Kind) -> list[HTTPRouteHandler]:
         responses=PROBLEMS,
     )
     async def create(
-        request: Request[Any, Any, Any], state: State, covered: Covered, app_id: p.AppId = None
+        request: Request[Any, Any, Any], state: State, reader: WhoReads, app_id: p.AppId = None
     ) -> DefinitionAnswer:
         """Takes a JSON object: `name`, perhaps `identifier`, and the definition. Needs an admin key."""
-        tenant = await _tenant(state, app_id, covered)
+        tenant = await _tenant(state, app_id, reader.app_ids)
         body = await request.body()
         if len(body) > MAX_BODY_BYTES:
             raise InvalidParameter("body", f"The body has {len(body)} bytes.", f"At most {MAX_BODY_BYTES} bytes.")
         queries: DefinitionQueries = state.definitions
-        return await queries.create(kind, tenant, body)
+        return await queries.create(kind, tenant, body, reader.subject)
 
     @delete(
         f"{place}/{{reference:str}}",
@@ -74,10 +76,10 @@ def _endpoints(kind: Kind) -> list[HTTPRouteHandler]:
         guards=[require_admin],
         responses=PROBLEMS,
     )
-    async def remove(state: State, covered: Covered, reference: FromPath[str], app_id: p.AppId = None) -> None:
+    async def remove(state: State, reader: WhoReads, reference: FromPath[str], app_id: p.AppId = None) -> None:
         """By its id or identifier. Needs an admin key."""
         queries: DefinitionQueries = state.definitions
-        await queries.delete(kind, await _tenant(state, app_id, covered), reference)
+        await queries.delete(kind, await _tenant(state, app_id, reader.app_ids), reference, reader.subject)
 
     return [list_, create, remove]
 

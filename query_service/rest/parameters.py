@@ -61,7 +61,9 @@ PageLimit = Annotated[
 ]
 PageCursor = Annotated[str | None, Parameter(description="`meta.next_cursor` of the answer before.")]
 
-_NOT_PARAMETERS = frozenset({"path", "covered", "reader", "state", "request", "reference"})
+_NOT_PARAMETERS = frozenset({"path", "covered", "reader", "state", "request", "reference"}) | {
+    *("key_id", "dashboard_id", "share_id", "annotation_id"),  # parts of the path
+}
 
 
 def refuse_unknown(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:

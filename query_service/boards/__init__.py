@@ -1,0 +1,1 @@
+"""Saved dashboards: what their widgets may be, and what a shared one answers."""

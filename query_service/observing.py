@@ -1,0 +1,115 @@
+"""Measures the query service's care for its database: waiting for connections, statements, answers."""
+
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+import psycopg
+import structlog
+from prometheus_client import CollectorRegistry, Histogram
+from psycopg_pool import AsyncConnectionPool
+
+from eventmill import telemetry
+from eventmill.contracts import metrics
+from eventmill.settings import Settings
+from eventmill.warehouse import async_pool
+from query_service.query.path import QueryPath
+from query_service.transport import TRANSPORT
+
+SHOWN_CHARACTERS = 160
+_POOL_STATES = {"size": "pool_size", "idle": "pool_available", "waiting": "requests_waiting"}
+
+P = ParamSpec("P")
+A = TypeVar("A")
+
+logger = structlog.get_logger(__name__)
+
+
+def observed_pool(
+    settings: Settings, registry: CollectorRegistry, *, max_size: int, statement_timeout_ms: int
+) -> AsyncConnectionPool:
+    """As `warehouse.async_pool`; its waits, connections and statements are in `registry`, the slow ones in the log."""
+    statements = telemetry.histogram(metrics.QUERY_STATEMENT_SECONDS, registry)
+    slow = telemetry.counter(metrics.QUERY_SLOW_STATEMENTS, registry)
+
+    def observe(text: str, seconds: float) -> None:
+        statements.observe(seconds)
+        if seconds * 1_000 >= settings.slow_query_ms:
+            slow.inc()
+            # Never its values: they may be somebody's.
+            logger.warning("slow statement", statement=text, milliseconds=round(seconds * 1_000, 1))
+
+    pool = async_pool(
+        settings,
+        max_size=max_size,
+        statement_timeout_ms=statement_timeout_ms,
+        pool_class=_observed_class(telemetry.histogram(metrics.QUERY_POOL_WAIT_SECONDS, registry)),
+        cursor_factory=_observed_cursor(observe),
+    )
+    connections = telemetry.gauge(metrics.QUERY_POOL_CONNECTIONS, registry)
+    for state, name in _POOL_STATES.items():
+        connections.labels(state).set_function(partial(_stat, pool, name))
+    return pool
+
+
+def _stat(pool: AsyncConnectionPool, name: str) -> float:
+    return pool.get_stats().get(name, 0)
+
+
+def _observed_class(waits: Histogram) -> type[AsyncConnectionPool]:
+    class ObservedPool(AsyncConnectionPool):
+        """Observes how long each use waits for a connection."""
+
+        async def getconn(self, timeout: float | None = None) -> psycopg.AsyncConnection:  # noqa: ASYNC109 - its own
+            started = time.perf_counter()
+            try:
+                return await super().getconn(timeout)
+            finally:
+                waits.observe(time.perf_counter() - started)
+
+    return ObservedPool
+
+
+def _observed_cursor(observe: Callable[[str, float], None]) -> type[psycopg.AsyncCursor[Any]]:
+    class ObservedCursor(psycopg.AsyncCursor[Any]):
+        async def execute(self, query: Any, *arguments: Any, **options: Any) -> Self:
+            started = time.perf_counter()
+            try:
+                return await super().execute(query, *arguments, **options)
+            finally:
+                observe(_shown(query), time.perf_counter() - started)
+
+    return ObservedCursor
+
+
+def _shown(query: object) -> str:
+    """How a statement begins: our statements hold no values, and one that is put together is not shown."""
+    return " ".join(query.split())[:SHOWN_CHARACTERS] if isinstance(query, str) else type(query).__name__
+
+
+def _observed(
+    ask: Callable[Concatenate[Any, P], Awaitable[A]],
+) -> Callable[Concatenate[Any, P], Awaitable[A]]:
+    async def timed(path: "ObservedPath", /, *arguments: P.args, **named: P.kwargs) -> A:
+        started = time.perf_counter()
+        answer = await ask(path, *arguments, **named)
+        source = answer.meta.source  # type: ignore[attr-defined] # every answer has it
+        path.seconds.labels(TRANSPORT.get(), source).observe(time.perf_counter() - started)
+        return answer
+
+    timed.__doc__ = ask.__doc__
+    return timed
+
+
+class ObservedPath(QueryPath):
+    """The query path; how long its answers take is observed by transport and source (`seconds`, once it is set)."""
+
+    seconds: Histogram
+
+    query = _observed(QueryPath.query)  # type: ignore[assignment] # the same function, timed
+    daily = _observed(QueryPath.daily)  # type: ignore[assignment] # as above
+    timeseries = _observed(QueryPath.timeseries)  # type: ignore[assignment] # as above
+    top_pages = _observed(QueryPath.top_pages)  # type: ignore[assignment] # as above
+    today = _observed(QueryPath.today)  # type: ignore[assignment] # as above
+    accounting = _observed(QueryPath.accounting)  # type: ignore[assignment] # as above
