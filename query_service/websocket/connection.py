@@ -60,20 +60,19 @@ class Connection:
         self._news = asyncio.Event()
         self._replies: list[str] = []
         self._refusal: Refusal | None = None
+        self._greeting: asyncio.Task[str] | None = None
         self._allowance, self._heard_at = BURST, time.monotonic()
 
     def end(self, refusal: Refusal) -> None:
         """End it as soon as nothing is being sent."""
         self._refusal = refusal
         self._news.set()
+        if self._greeting is not None:
+            self._greeting.cancel()
 
     async def serve(self) -> None:
         """Raises Refusal, or what the wire raises at its end."""
-        try:
-            async with asyncio.timeout(FIRST_SECONDS):
-                first = messages.decode_first(await self._wire.receive())
-        except TimeoutError:
-            raise Refusal(TOO_SLOW, f"No message came within {FIRST_SECONDS:.0f} s.") from None
+        first = messages.decode_first(await self._greeted())
         reader = await self._sign_in(first.key)
         if isinstance(first, Auth):
             await self._send(messages.ready(reader.app_ids))
@@ -92,6 +91,17 @@ class Connection:
             await asyncio.gather(*tasks, return_exceptions=True)
         for task in done:
             task.result()
+
+    async def _greeted(self) -> str:
+        """The first message, unless the service stops before."""
+        self._greeting = asyncio.create_task(self._wire.receive())
+        done, _ = await asyncio.wait([self._greeting], timeout=FIRST_SECONDS)
+        if self._refusal is not None:
+            raise self._refusal
+        if not done:
+            self._greeting.cancel()
+            raise Refusal(TOO_SLOW, f"No message came within {FIRST_SECONDS:.0f} s.")
+        return self._greeting.result()
 
     def _todays(self, asked: Subscribe, reader: Reader) -> Question:
         try:
