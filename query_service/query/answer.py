@@ -1,6 +1,5 @@
 """Shapes results into answers: `{"data": [...], "meta": {...}}`, the same for every transport."""
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,8 +9,10 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from query_service.query.executor import Freshness, Result
-from query_service.query.model import AccountingQuery, Cursor, DailyQuery, TimeseriesQuery
+from query_service.query.model import AccountingQuery, Cursor, DailyQuery
+from query_service.query.periods import bucket_starts, place_of
 from query_service.query.ranges import DateRange, InstantRange, midnight
+from query_service.query.timeseries import TimeseriesQuery
 
 HOUR = timedelta(hours=1)
 BOTS = "counted in events only"
@@ -86,15 +87,17 @@ def daily_answer(query: DailyQuery, result: Result) -> Answer:
 def timeseries_answer(query: TimeseriesQuery, result: Result) -> Answer:
     """A row `{timestamp, value}` per period, with the local offset; 0 where nothing happened."""
     zone = query.range.time_zone
+    periods: Sequence[datetime]
+    values: Counter[datetime] = Counter()
     if isinstance(query.range, DateRange):
-        values = Counter({midnight(row["date"], zone): row["value"] for row in result.rows})
-        periods = day_starts(query.range)
+        periods = bucket_starts(query.range, query.granularity, query.tenant.week_start)
+        for row in result.rows:
+            values[periods[place_of(midnight(row["date"], zone), periods)]] += row["value"]
     else:
         periods = hour_starts(query.range)
-        values = Counter()
         for row in result.rows:
             # Half an hour cut off by a clock change is no period of its own.
-            values[periods[bisect_right(periods, row["timestamp"]) - 1]] += row["value"]
+            values[periods[place_of(row["timestamp"], periods)]] += row["value"]
     data = [{"timestamp": at.astimezone(zone).isoformat(), "value": values[at]} for at in periods]
     return Answer(data=data, meta=meta(result.freshness, query.range))
 
@@ -125,11 +128,6 @@ def _accounted(row: Mapping[str, Any], zone: ZoneInfo) -> dict[str, Any]:
         "last_received_at": last and last.astimezone(UTC),
         "reasons": {outcome: given.get(outcome, {}) for outcome in OUTCOMES},
     }
-
-
-def day_starts(days: DateRange) -> list[datetime]:
-    """The instants (UTC) at which the range's days start."""
-    return [midnight(days.start + timedelta(days=number), days.time_zone) for number in range(days.days)]
 
 
 def hour_starts(hours: InstantRange) -> list[datetime]:

@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -79,16 +79,6 @@ class DailyQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class TimeseriesQuery:
-    """Events per hour or day, of one event type or of all (None)."""
-
-    tenant: Tenant
-    # Days by date, hours by instant.
-    range: DateRange | InstantRange
-    event_type: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class TopPagesQuery:
     """The pages with the most views."""
 
@@ -121,21 +111,15 @@ def daily_query(parameters: Parameters, tenant: Tenant, now: datetime) -> DailyQ
         tenant,
         date_range(parameters.get("start"), parameters.get("end"), now, tenant.time_zone),
         source=_source(parameters.get("source")),
-        event_name=_name("event_name", parameters.get("event_name"), limits.MAX_EVENT_NAME),
+        event_name=name_of("event_name", parameters.get("event_name"), limits.MAX_EVENT_NAME),
         limit=number("limit", parameters.get("limit"), DEFAULT_ROWS, MAX_ROWS),
         cursor=None if cursor is None else Cursor.decode(cursor),
     )
 
 
-def timeseries_query(parameters: Parameters, tenant: Tenant, now: datetime) -> TimeseriesQuery:
-    """Parameters event_type, start, end, granularity. Raises InvalidParameter."""
-    event_type = _name("event_type", parameters.get("event_type"), limits.MAX_EVENT_TYPE)
-    return TimeseriesQuery(tenant, _hours_or_days(parameters, tenant, now), event_type)
-
-
 def accounting_query(parameters: Parameters, tenant: Tenant, now: datetime) -> AccountingQuery:
     """Parameters start, end, granularity. Raises InvalidParameter."""
-    asked = _hours_or_days(parameters, tenant, now)
+    asked = hours_or_days(parameters, tenant, now)
     return AccountingQuery(tenant, asked, is_daily=isinstance(asked, DateRange))
 
 
@@ -151,7 +135,10 @@ def today_query(tenant: Tenant, now: datetime) -> TodayQuery:
     return TodayQuery(tenant, DateRange(today, today + timedelta(days=1), tenant.time_zone))
 
 
-def _hours_or_days(parameters: Parameters, tenant: Tenant, now: datetime) -> DateRange | InstantRange:
+def hours_or_days(
+    parameters: Parameters, tenant: Tenant, now: datetime, allowed: Sequence[str] = GRANULARITIES
+) -> DateRange | InstantRange:
+    """The range by `granularity` hour or day, the default; `allowed` is what a refusal names."""
     start, end = parameters.get("start"), parameters.get("end")
     granularity = parameters.get("granularity") or "day"
     if granularity == "hour":
@@ -159,7 +146,7 @@ def _hours_or_days(parameters: Parameters, tenant: Tenant, now: datetime) -> Dat
     if granularity == "day":
         return date_range(start, end, now, tenant.time_zone)
     raise InvalidParameter(
-        "granularity", f"granularity={granularity!r} is not known.", f"One of: {', '.join(GRANULARITIES)}."
+        "granularity", f"granularity={granularity!r} is not known.", f"One of: {', '.join(allowed)}."
     )
 
 
@@ -175,7 +162,8 @@ def _source(text: str | None) -> str | None:
     return canonical
 
 
-def _name(field: str, text: str | None, longest: int) -> str | None:
+def name_of(field: str, text: str | None, longest: int) -> str | None:
+    """A name; None for all. Raises InvalidParameter."""
     if text is None or text == ALL:
         return None
     if not text or len(text) > longest or not _is_storable(text):

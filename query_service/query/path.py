@@ -10,11 +10,13 @@ from query_service.query.cache import AnswerCache
 from query_service.query.errors import InvalidParameter, UnknownApp
 from query_service.query.executor import Executor
 from query_service.query.model import Parameters, Tenant
+from query_service.query.pages import pages_answer, pages_query, plan_pages
 from query_service.query.query_answer import QueryAnswer
 from query_service.query.questions import Questions, Sources
 from query_service.query.sources import LakeSource, LiveSource
 from query_service.query.spec import FIELDS, parse
 from query_service.query.tenants import Tenants
+from query_service.query.timeseries import timeseries_query
 from query_service.query.watch_answer import HealthAnswer
 
 _APP = ("app_id", "name", "time_zone", "last_event_at", "silent_since")
@@ -62,13 +64,18 @@ class QueryPath:
 
     async def timeseries(self, parameters: Parameters, covered: Sequence[str]) -> Answer:
         """Rows timestamp, value: one for every hour or day of the range."""
-        query = model.timeseries_query(parameters, await self._tenant(parameters, covered), self._clock())
+        query = timeseries_query(parameters, await self._tenant(parameters, covered), self._clock())
         return answer.timeseries_answer(query, await self._executor.run(sql.plan_timeseries(query)))
 
     async def top_pages(self, parameters: Parameters, covered: Sequence[str]) -> Answer:
         """Rows page_url, view_count, unique_visitors, bounce_rate, avg_session_duration, most views first."""
         query = model.top_pages_query(parameters, await self._tenant(parameters, covered), self._clock())
         return answer.plain_answer(await self._executor.run(sql.plan_top_pages(query)), query.range)
+
+    async def pages(self, parameters: Parameters, covered: Sequence[str]) -> Answer:
+        """Rows page_url, date, view_count, unique_visitors, bounce_rate, avg_session_duration, the latest day first."""
+        query = pages_query(parameters, await self._tenant(parameters, covered), self._clock())
+        return pages_answer(query, await self._executor.run(plan_pages(query)))
 
     async def today(self, parameters: Parameters, covered: Sequence[str]) -> Answer:
         """One row date, events, page_views, users, visitors, sessions of the running day."""

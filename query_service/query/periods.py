@@ -11,8 +11,23 @@ from query_service.query.ranges import DateRange, InstantRange, midnight
 
 Granularity = Literal["minute", "hour", "day", "week", "month"]
 Range = DateRange | InstantRange
+# Chooses a granularity by the length of the range.
+AUTO = "auto"
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+# The finest granularity that makes few points of a range: the longest range for each.
+_FEW_POINTS: tuple[tuple[timedelta, Granularity], ...] = (
+    (60 * MINUTE, "minute"),
+    (49 * HOUR, "hour"),
+    (92 * DAY + HOUR, "day"),
+    (2 * 366 * DAY, "week"),
+)
+
+
+def of_few_points(length: timedelta) -> Granularity:
+    """The granularity that a chart of so long a range has: at most some hundred points."""
+    return next((granularity for longest, granularity in _FEW_POINTS if length <= longest), "month")
 
 
 @lru_cache(maxsize=512)

@@ -7,7 +7,17 @@ from typing import Any, Literal
 from query_service.query import catalog
 from query_service.query.catalog import ELSEWHERE, GOAL_METRICS, METRICS
 from query_service.query.errors import InvalidParameter
-from query_service.query.periods import DAY, HOUR, MINUTE, Granularity, Range, bucket_starts, is_whole
+from query_service.query.periods import (
+    AUTO,
+    DAY,
+    HOUR,
+    MINUTE,
+    Granularity,
+    Range,
+    bucket_starts,
+    is_whole,
+    of_few_points,
+)
 
 Direction = Literal["asc", "desc"]
 
@@ -15,7 +25,6 @@ MAX_METRICS = 10
 MAX_POINTS = 10_000
 MAX_NAME = 200
 GRANULARITIES: tuple[Granularity, ...] = ("minute", "hour", "day", "week", "month")
-AUTO = "auto"
 _LENGTHS: Mapping[str, timedelta] = {
     "minute": MINUTE,
     "hour": HOUR,
@@ -23,13 +32,6 @@ _LENGTHS: Mapping[str, timedelta] = {
     "week": 7 * DAY,
     "month": 28 * DAY,
 }
-# `auto` takes the finest of these that fits: the longest range for each.
-_AUTO: tuple[tuple[timedelta, Granularity], ...] = (
-    (timedelta(minutes=60), "minute"),
-    (timedelta(hours=48, minutes=60), "hour"),
-    (timedelta(days=92, hours=1), "day"),
-    (timedelta(days=2 * 366), "week"),
-)
 
 
 def refuse_unknown(asked: Mapping[str, Any], names: Sequence[str]) -> None:
@@ -56,7 +58,7 @@ def granularity(given: object, covered: Range, week_start: int) -> Granularity |
         return None
     start, end = covered.instants
     if given == AUTO:
-        return next((grain for longest, grain in _AUTO if end - start <= longest), "month")
+        return of_few_points(end - start)
     chosen = next((grain for grain in GRANULARITIES if grain == given), None)
     if chosen is None:
         rule = f"One of: {', '.join(GRANULARITIES)}, {AUTO}; null gives totals."

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, LiteralString
 
-from query_service.query.model import EACH, AccountingQuery, DailyQuery, TimeseriesQuery, TodayQuery, TopPagesQuery
+from query_service.query.model import EACH, AccountingQuery, DailyQuery, TodayQuery, TopPagesQuery
 from query_service.query.ranges import DateRange
+from query_service.query.timeseries import TimeseriesQuery
 
 METRIC = "metric"
 SESSIONS = "sessions"

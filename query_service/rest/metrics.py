@@ -44,7 +44,7 @@ async def daily(  # noqa: PLR0913, PLR0917 - an argument is a query parameter
     return await path.daily({**asked, "limit": limit, "cursor": cursor}, covered)
 
 
-@get("/metrics/timeseries", summary="Events per hour or day", responses=PROBLEMS)
+@get("/metrics/timeseries", summary="Events per hour, day, week or month", responses=PROBLEMS)
 async def timeseries(
     state: State,
     covered: Covered,
@@ -52,7 +52,7 @@ async def timeseries(
     event_type: p.EventType = None,
     start: p.HourOrDayStart = None,
     end: p.HourOrDayEnd = None,
-    granularity: p.Granularity = None,
+    granularity: p.AnyGranularity = None,
 ) -> Answer:
     """Rows `{timestamp, value}`: one for every period, 0 where nothing happened. The hour that occurs twice is two."""
     path: QueryPath = state.path
@@ -65,6 +65,27 @@ async def today(state: State, covered: Covered, app_id: p.AppId = None) -> Answe
     """One row `{date, events, page_views, users, visitors, sessions}` of today in the app's time zone."""
     path: QueryPath = state.path
     return await path.today({"app_id": app_id}, covered)
+
+
+@get("/pages", summary="Pages by day", responses=PROBLEMS)
+async def pages(
+    state: State,
+    covered: Covered,
+    app_id: p.AppId = None,
+    page_url: p.PageUrl = None,
+    start: p.Start = None,
+    end: p.End = None,
+    limit: p.Limit = None,
+    cursor: p.PageCursor = None,
+) -> Answer:
+    """Rows `{page_url, date, view_count, unique_visitors, bounce_rate, avg_session_duration}`, the latest day first.
+
+    `bounce_rate` (percent) and `avg_session_duration` (seconds) are those of the sessions that entered on the page on
+    that day, null without any. Within a day the page with the most views comes first.
+    """
+    path: QueryPath = state.path
+    asked = {"app_id": app_id, "page_url": page_url, "start": start, "end": end, "limit": limit, "cursor": cursor}
+    return await path.pages(asked, covered)
 
 
 @get("/pages/top", summary="The most viewed pages", responses=PROBLEMS)
@@ -100,6 +121,7 @@ api = Router(
         daily,
         timeseries,
         today,
+        pages,
         top_pages,
         accounting,
         apps,

@@ -52,7 +52,12 @@ EventName = Annotated[
     Parameter(description="One event name; `all` (the default) gives one exact row over all, `*` a row for each."),
 ]
 EventType = Annotated[str | None, Parameter(description="One event type; all by default.")]
+PageUrl = Annotated[str | None, Parameter(description="One page; all by default.")]
 Granularity = Annotated[str | None, Parameter(description="`hour` or `day` (the default).")]
+AnyGranularity = Annotated[
+    str | None,
+    Parameter(description="`hour`, `day` (the default), `week`, `month`; `auto` takes the one of few points."),
+]
 Limit = Annotated[
     str | None, Parameter(description=f"Most rows of an answer: {model.DEFAULT_ROWS}, up to {model.MAX_ROWS}.")
 ]

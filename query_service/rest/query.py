@@ -14,9 +14,10 @@ from query_service.query.catalog import METRICS
 from query_service.query.date_words import COMPARISONS, RANGE_RULE
 from query_service.query.errors import InvalidParameter
 from query_service.query.path import QueryPath
+from query_service.query.periods import AUTO
 from query_service.query.query_answer import QueryAnswer
 from query_service.query.spec import DEFAULT_ROWS, MAX_ROWS
-from query_service.query.spec_fields import AUTO, GRANULARITIES
+from query_service.query.spec_fields import GRANULARITIES
 from query_service.rest.problems import PROBLEMS
 from query_service.rest.responses import READS_BY_POST
 

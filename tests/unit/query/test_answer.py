@@ -5,10 +5,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from query_service.query.answer import daily_answer, day_starts, hour_starts, timeseries_answer
+from query_service.query.answer import daily_answer, hour_starts, timeseries_answer
 from query_service.query.executor import Freshness, Result
-from query_service.query.model import Cursor, DailyQuery, Tenant, TimeseriesQuery
+from query_service.query.model import Cursor, DailyQuery, Tenant
+from query_service.query.periods import bucket_starts
 from query_service.query.ranges import DateRange, InstantRange
+from query_service.query.timeseries import TimeseriesQuery
 
 FRESH = Freshness(datetime(2026, 11, 20, 12, tzinfo=UTC), None, 0, None, False)
 
@@ -59,7 +61,7 @@ def test_the_half_hour_after_such_a_change_counts_with_the_hour_before(
 
 def test_a_day_whose_midnight_is_skipped_starts_at_its_first_instant() -> None:
     cairo = ZoneInfo("Africa/Cairo")
-    [start] = day_starts(DateRange(date(2026, 4, 24), date(2026, 4, 25), cairo))
+    [start] = bucket_starts(DateRange(date(2026, 4, 24), date(2026, 4, 25), cairo), "day")
     assert start.astimezone(cairo).isoformat() == "2026-04-24T01:00:00+03:00"
 
 
@@ -82,3 +84,11 @@ def test_a_full_page_says_where_the_next_one_starts() -> None:
     assert answer.data == rows[:2]
     assert answer.meta.next_cursor == Cursor(date(2026, 11, 2), "all", "all").encode()
     assert daily_answer(query, Result(rows[:2], FRESH)).meta.next_cursor is None
+
+
+def test_weeks_add_their_days_up_and_are_cut_off_by_the_range() -> None:
+    days = DateRange(date(2026, 11, 4), date(2026, 11, 12), ZoneInfo("UTC"))
+    query = TimeseriesQuery(Tenant("shop", days.time_zone), days, granularity="week")
+    found = [{"date": date(2026, 11, day), "value": 1} for day in range(4, 12)]
+    rows = timeseries_answer(query, Result(found, FRESH)).data
+    assert [(row["timestamp"][:10], row["value"]) for row in rows] == [("2026-11-04", 5), ("2026-11-09", 3)]

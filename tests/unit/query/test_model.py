@@ -14,11 +14,11 @@ from query_service.query.model import (
     Cursor,
     Tenant,
     daily_query,
-    timeseries_query,
     today_query,
     top_pages_query,
 )
 from query_service.query.ranges import DateRange, InstantRange
+from query_service.query.timeseries import timeseries_query
 
 NOW = datetime(2026, 11, 20, 20, 30, tzinfo=UTC)
 UTC_SHOP = Tenant("shop", ZoneInfo("UTC"))
@@ -92,6 +92,23 @@ def test_an_hour_starts_where_the_zones_clock_says_so() -> None:
     assert timeseries_query(asked, nepal, NOW).range.instants[1] == datetime(2026, 11, 19, 1, 15, tzinfo=UTC)
     with pytest.raises(InvalidParameter, match="Asia/Kathmandu"):
         timeseries_query(asked | {"start": "2026-11-19T00:00:00Z"}, nepal, NOW)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "granularity", "days"),
+    [
+        (None, None, "day", 31),
+        ("2026-11-19", "2026-11-21", "hour", 2),
+        ("2026-11-19T05:00:00Z", "2026-11-19T09:00:00Z", "hour", 0),
+        ("2026-11-10T05:00:00Z", "2026-11-19T09:00:00Z", "day", 10),
+        ("2026-01-01", None, "week", 324),
+        ("2020-01-01", "2026-01-01", "month", 2192),
+    ],
+)
+def test_auto_takes_few_points_of_a_range(start: str | None, end: str | None, granularity: str, days: int) -> None:
+    query = timeseries_query({"granularity": "auto", "start": start, "end": end}, UTC_SHOP, NOW)
+    first, last = query.range.instants
+    assert (query.granularity, (last - first).days) == (granularity, days)
 
 
 def test_days_are_the_default_granularity() -> None:

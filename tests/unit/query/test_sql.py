@@ -7,6 +7,7 @@ import pytest
 
 from query_service.query import model, sql
 from query_service.query.sql import Plan
+from query_service.query.timeseries import timeseries_query
 
 NOW = datetime(2026, 11, 20, 20, 30, tzinfo=UTC)
 TENANT = model.Tenant("shop", ZoneInfo("America/New_York"))
@@ -16,10 +17,8 @@ HOSTILE = "' or true --"
 def plans() -> dict[str, Plan]:
     return {
         "daily": sql.plan_daily(model.daily_query({"event_name": HOSTILE, "limit": "7"}, TENANT, NOW)),
-        "days": sql.plan_timeseries(model.timeseries_query({"event_type": HOSTILE}, TENANT, NOW)),
-        "hours": sql.plan_timeseries(
-            model.timeseries_query({"event_type": HOSTILE, "granularity": "hour"}, TENANT, NOW)
-        ),
+        "days": sql.plan_timeseries(timeseries_query({"event_type": HOSTILE}, TENANT, NOW)),
+        "hours": sql.plan_timeseries(timeseries_query({"event_type": HOSTILE, "granularity": "hour"}, TENANT, NOW)),
         "pages": sql.plan_top_pages(model.top_pages_query({}, TENANT, NOW)),
         "today": sql.plan_today(model.today_query(TENANT, NOW)),
     }
