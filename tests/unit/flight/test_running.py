@@ -41,7 +41,12 @@ def test_a_query_that_takes_too_long_or_that_nobody_waits_for_is_cancelled(
 ) -> None:
     cancelled = threading.Event()
     run = Run(limits, cancelled.set, lambda: is_gone)
-    with runs.watched(run), pytest.raises(CutOff, match=reason), run.waiting():
+    with runs.watched(run), pytest.raises(CutOff, match=reason):
+        wait_in(run, cancelled)
+
+
+def wait_in(run: Run, cancelled: threading.Event) -> None:
+    with run.waiting():
         assert cancelled.wait(10)
         raise RuntimeError("what the driver says of a query that was cancelled")
 

@@ -14,6 +14,7 @@ from tests.hostile_sql import ENDLESS, REFUSED
 
 PAGES = ("page_url", "date", "view_count", "unique_visitors", "bounce_rate", "avg_session_duration", "app_id")
 VIEWS: Views = {"va_pageview_aggregate": PAGES, "va_daily_stats": ("app_id", "date", "event_type", "event_count")}
+VIEW = "va_pageview_aggregate"
 READS = 'FROM "flight"."va_pageview_aggregate"'
 
 
@@ -30,11 +31,7 @@ READS = 'FROM "flight"."va_pageview_aggregate"'
         ("select sum(view_count) filter (where view_count > 3) from va_pageview_aggregate having count(*) > 1", None),
         ("select avg(view_count) over (partition by page_url order by date) from va_pageview_aggregate", None),
         ("select avg(view_count) over w from va_pageview_aggregate window w as (order by date)", None),
-        (
-            "select sum(view_count) over (order by date rows between 6 preceding and current row)"
-            " from va_pageview_aggregate",
-            None,
-        ),
+        ("select sum(view_count) over (order by date rows between 6 preceding and current row) from " + VIEW, None),
         (
             "with p as (select date from va_pageview_aggregate) select p.date from p join va_daily_stats using (date)",
             None,
