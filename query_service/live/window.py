@@ -43,6 +43,7 @@ SCHEMA = pa.schema(
     ]
 )
 _LEAST_GROWTH = 50_000
+_KEPT_SHARE = 0.95
 _NO_LIFETIME = np.array([[np.iinfo(np.int64).max], [np.iinfo(np.int64).min]])
 
 
@@ -103,11 +104,14 @@ class AppWindow:
             self._tidy()
 
     def shorten(self) -> None:
-        """Let go the oldest minute, and begin after it from now on."""
-        oldest = min(self.minutes)
-        self._floor_us = (oldest + 1) * MINUTE_US
-        self._drop(oldest)
-        self._tidy()
+        """Let go the oldest minutes, a twentieth of the events at least, and begin after them from now on."""
+        goal = self.rows * _KEPT_SHARE
+        while self.minutes and (self.rows > goal or not self.rows):
+            oldest = min(self.minutes)
+            self._floor_us = max(self._floor_us, (oldest + 1) * MINUTE_US)
+            self._drop(oldest)
+        self._forget_ids()
+        self._renumber()
 
     def recent(self) -> list[dict[str, Any]]:
         """The events that came last, the newest first: all columns of SCHEMA."""
@@ -175,10 +179,12 @@ class AppWindow:
     def _tidy(self) -> None:
         """Forget ids and texts that no event has any more, once they are as many as those in use."""
         if len(self._seen) > 2 * self.rows + _LEAST_GROWTH:
-            self._seen.reset(np.concatenate([np.empty(0, np.int64), *(one.ids for one in self.minutes.values())]))
+            self._forget_ids()
         if len(self.persons) > 2 * self._persons_kept + _LEAST_GROWTH:
             self._renumber()
-            self._persons_kept = len(self.persons)
+
+    def _forget_ids(self) -> None:
+        self._seen.reset(np.concatenate([np.empty(0, np.int64), *(one.ids for one in self.minutes.values())]))
 
     def _renumber(self) -> None:
         moved = [self.texts[name].keep(self._used(name, len(self.texts[name]))) for name in TEXT_COLUMNS]
@@ -193,6 +199,7 @@ class AppWindow:
         for minute in self.minutes.values():
             minute.renumber([*moved, *[persons] * len(PERSON_COLUMNS)])
             self.stitches.add(minute.pairs)
+        self._persons_kept = len(self.persons)
 
     def _used(self, name: str, count: int) -> Flags:
         used = np.zeros(count + 1, np.bool_)
