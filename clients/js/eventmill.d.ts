@@ -70,15 +70,63 @@ export interface AppRow {
   time_zone: string;
 }
 
+/** A question of `POST /api/v2/query`; docs/http_api.md lists metrics, dimensions and filters. */
+export interface Question {
+  app_id?: string;
+  metrics: string[];
+  dimensions?: string[];
+  filters?: [op: string, dimension: string, values?: (string | number | boolean)[]][];
+  /** A word such as `7d`, or start and end. */
+  date_range?: string | [string, string];
+  granularity?: "minute" | "hour" | "day" | "week" | "month" | "auto" | null;
+  compare?: "previous_period" | "previous_year" | [string, string] | null;
+  order_by?: [string, "asc" | "desc"][];
+  limit?: number;
+  cursor?: string | null;
+  include_bots?: boolean;
+  goal?: string;
+}
+
+/** Metrics and dimensions by name; `timestamp` with a granularity. */
+export type QueryRow = Record<string, any>;
+
+/** An app's last minutes; docs/live.md says what each number is. */
+export interface Summary {
+  total_views: number;
+  unique_visitors: number;
+  avg_duration: number | null;
+  avg_session_duration: number | null;
+  crashes: number;
+  counters: Record<string, number | string | null>;
+  top_pages: { url: string; views: number; visitors: number }[];
+  by_minute: { minute: string; events: number; page_views: number; unique_visitors: number }[];
+  by_country: { country: string | null; visitors: number; events: number; minutes: number[] }[];
+  events: Record<string, any>[];
+}
+
+/** What is followed: a question, or the live summary of a window (5m unless it says otherwise). */
+export interface Followed {
+  query?: Question;
+  window?: "5m" | "10m" | "60m";
+  /** Least seconds between two updates: 0.25 to 60, 1 unless it says otherwise. */
+  interval?: number;
+}
+
+/** Ends a live view; `change` shows something else from now on. */
+export interface Stop {
+  (): void;
+  change(asked: Followed): void;
+}
+
 /** The state of a live view. */
-export interface Update<Row = TodayRow> {
+export interface Update<Data = TodayRow[]> {
   /** Null until the first numbers have come. */
-  data: Row[] | null;
+  data: Data | null;
   meta: Meta | null;
   /** The connection is lost, or the service cannot read the numbers: `data` may be out of date. */
   isStale: boolean;
-  /** Set once the service has refused for good; no update follows. */
-  error: LiveRefusedError | null;
+  /** Set once the service has refused for good, the connection or this question; no update follows. */
+  error: LiveRefusedError | ProblemError | null;
 }
 
 /** A refusal as Problem Details (RFC 9457); `message` is the detail. */
@@ -101,6 +149,8 @@ export class LiveRefusedError extends Error {
 
 export class Eventmill {
   constructor(options: Options);
+  /** Ask `POST /api/v2/query`. Throws ProblemError, or what `fetch` throws. */
+  query(question: Question, parameters?: {}, options?: { signal?: AbortSignal }): Promise<Answer<QueryRow>>;
   /** Ask `GET /api/<path>`. Throws ProblemError, or what `fetch` throws. */
   query(path: "metrics/daily", parameters?: Parameters, options?: { signal?: AbortSignal }): Promise<Answer<DailyRow>>;
   query(path: "metrics/timeseries", parameters?: Parameters, options?: { signal?: AbortSignal }): Promise<Answer<TimeseriesRow>>;
@@ -110,4 +160,8 @@ export class Eventmill {
   query<Row = Record<string, unknown>>(path: string, parameters?: Parameters, options?: { signal?: AbortSignal }): Promise<Answer<Row>>;
   /** Call back with today's numbers now and at every change; reconnects 3 s after a loss. Returns what ends it. */
   live(callback: (update: Update) => void): () => void;
+  /** Call back with the answer to a question now and at every change; all of them share one connection. */
+  live(asked: Followed & { query: Question }, callback: (update: Update<QueryRow[]>) => void): Stop;
+  /** Call back with the live summary now and at every change. */
+  live(asked: Followed & { query?: undefined }, callback: (update: Update<Summary>) => void): Stop;
 }

@@ -43,21 +43,33 @@ export class Eventmill {
     this._appId = appId;
     this._fetch = fetch;
     this._WebSocket = WebSocket;
+    /** @type {Followed | null} */
+    this._followed = null;
   }
 
   /**
-   * @param {string} path
+   * @param {string | import("./eventmill.d.ts").Question} asked
    * @param {import("./eventmill.d.ts").Parameters} [parameters]
    * @param {{signal?: AbortSignal}} [options]
    * @returns {Promise<any>}
    */
-  async query(path, parameters = {}, { signal } = {}) {
-    const url = new URL(`${this._url}/api/${path.replace(/^\/?(api\/)?/, "")}`);
+  async query(asked, parameters = {}, options = {}) {
+    if (typeof asked !== "string") {
+      const body = JSON.stringify({ app_id: this._appId, ...asked });
+      const headers = { "Content-Type": "application/json" };
+      return this._ask(new URL(`${this._url}/api/v2/query`), { method: "POST", body, headers, ...options });
+    }
+    const url = new URL(`${this._url}/api/${asked.replace(/^\/?(api\/)?/, "")}`);
     for (const [name, value] of Object.entries({ app_id: this._appId, ...parameters })) {
       if (value !== undefined && value !== null) url.searchParams.set(name, String(value));
     }
+    return this._ask(url, options);
+  }
+
+  /** @param {URL} url @param {RequestInit} options @returns {Promise<any>} */
+  async _ask(url, options) {
     const fetch = this._fetch;
-    const answer = await fetch(url, { headers: { Authorization: `Bearer ${this._key}` }, signal });
+    const answer = await fetch(url, { ...options, headers: { ...options.headers, Authorization: `Bearer ${this._key}` } });
     if (answer.ok) return answer.json();
     const text = await answer.text();
     const retryAfter = answer.headers.get("retry-after");
@@ -65,61 +77,177 @@ export class Eventmill {
   }
 
   /**
-   * @param {(update: import("./eventmill.d.ts").Update<any>) => void} callback
-   * @returns {() => void}
+   * @param {any} asked
+   * @param {(update: import("./eventmill.d.ts").Update<any>) => void} [callback]
+   * @returns {any}
    */
-  live(callback) {
+  live(asked, callback) {
     if (!this._WebSocket) {
       throw new Error("This runtime has no WebSocket: use Node 22 or newer, or give one, new Eventmill({WebSocket: …}).");
     }
-    /** @type {import("./eventmill.d.ts").Update<any>} */
-    let latest = { data: null, meta: null, isStale: true, error: null };
-    /** @type {WebSocket | null} */
-    let socket = null;
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    let timer;
+    if (typeof asked === "function") {
+      const first = { type: "subscribe", key: this._key, app_id: this._appId };
+      const today = new Following({}, asked);
+      const line = new Line(this, first, (message) => today.hear(message), (change) => today.tell(change));
+      return () => line.close();
+    }
+    this._followed ??= new Followed(this);
+    return this._followed.add(asked, /** @type {any} */ (callback));
+  }
+}
 
-    /** @param {Partial<import("./eventmill.d.ts").Update<any>>} change */
-    const tell = (change) => {
-      latest = { ...latest, ...change };
-      callback(latest);
+/** What one callback has been told. */
+class Following {
+  /** @param {any} asked @param {(update: any) => void} callback */
+  constructor(asked, callback) {
+    this.asked = asked;
+    this._callback = callback;
+    /** @type {any} */
+    this._latest = { data: null, meta: null, isStale: true, error: null };
+  }
+
+  /** @param {any} change */
+  tell(change) {
+    if (change.isStale && this._latest.isStale && !change.error) return;
+    this._latest = { ...this._latest, ...change };
+    this._callback(this._latest);
+  }
+
+  /** @param {any} message */
+  hear(message) {
+    if (message.type === "snapshot") this.tell({ data: message.data, meta: message.meta, isStale: false });
+    else if (message.type === "ping" && message.meta) this.tell({ meta: message.meta });
+    else if (message.type === "stale") this.tell({ isStale: true });
+    else if (message.type === "error") this.tell({ isStale: true, error: new ProblemError(400, message) });
+  }
+}
+
+/** All that is followed over one connection, each under an id of its own. */
+class Followed {
+  /** @param {any} client */
+  constructor(client) {
+    this._client = client;
+    /** @type {Map<string, Following>} */
+    this._all = new Map();
+    /** @type {Line | null} */
+    this._line = null;
+    this._count = 0;
+    this._isReady = false;
+  }
+
+  /** @param {any} asked @param {(update: any) => void} callback */
+  add(asked, callback) {
+    const id = String(++this._count);
+    this._all.set(id, new Following(asked, callback));
+    this._line ??= this._open();
+    this._subscribe(id);
+    const stop = () => {
+      if (!this._all.delete(id)) return;
+      this._send({ type: "unsubscribe", id });
+      if (!this._all.size) this._close();
     };
-    const drop = () => {
-      clearTimeout(timer);
-      if (!socket) return;
-      socket.onopen = socket.onmessage = socket.onclose = null;
-      socket.close();
-      socket = null;
+    /** @param {any} now */
+    stop.change = (now) => {
+      const following = this._all.get(id);
+      if (!following) return;
+      following.asked = now;
+      this._subscribe(id);
     };
-    const lose = () => {
-      drop();
-      timer = setTimeout(connect, RECONNECT_MS);
-      if (!latest.isStale) tell({ isStale: true });
+    return stop;
+  }
+
+  _open() {
+    const tellAll = (/** @type {any} */ change) => {
+      this._isReady = false;
+      const all = [...this._all.values()];
+      if (change.error) this._close();
+      for (const following of all) following.tell(change);
     };
-    const expectMore = () => {
-      clearTimeout(timer);
-      timer = setTimeout(lose, SILENCE_MS);
+    return new Line(this._client, { type: "auth", key: this._client._key }, (message) => this._hear(message), tellAll);
+  }
+
+  _close() {
+    this._all.clear();
+    this._line?.close();
+    this._line = null;
+    this._isReady = false;
+  }
+
+  /** @param {any} message */
+  _hear(message) {
+    if (message.type === "ready") {
+      this._isReady = true;
+      for (const id of this._all.keys()) this._subscribe(id);
+    } else if (message.id !== undefined && message.id !== null) this._all.get(message.id)?.hear(message);
+    else if (this._all.size === 1) for (const following of this._all.values()) following.hear(message);
+  }
+
+  /** @param {string} id */
+  _subscribe(id) {
+    const { query, window, interval } = /** @type {Following} */ (this._all.get(id)).asked;
+    const question = query ? { query } : { live: true, window };
+    this._send({ type: "subscribe", id, app_id: this._client._appId, ...question, interval });
+  }
+
+  /** @param {any} message */
+  _send(message) {
+    if (this._isReady) this._line?.send(message);
+  }
+}
+
+/** A connection that is made again when it is lost. */
+class Line {
+  /** @param {any} client @param {any} first @param {(message: any) => void} hear @param {(change: any) => void} tell */
+  constructor(client, first, hear, tell) {
+    this._client = client;
+    this._first = first;
+    this._hear = hear;
+    this._tell = tell;
+    /** @type {WebSocket | null} */
+    this._socket = null;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this._timer = undefined;
+    this._connect();
+  }
+
+  /** @param {any} message */
+  send(message) {
+    this._socket?.send(JSON.stringify(message));
+  }
+
+  close() {
+    clearTimeout(this._timer);
+    if (!this._socket) return;
+    this._socket.onopen = this._socket.onmessage = this._socket.onclose = null;
+    this._socket.close();
+    this._socket = null;
+  }
+
+  _connect() {
+    const socket = new this._client._WebSocket(`${this._client._url.replace(/^http/, "ws")}/ws/live`);
+    this._socket = socket;
+    this._expectMore();
+    socket.onopen = () => this.send(this._first);
+    socket.onmessage = (/** @type {MessageEvent} */ event) => {
+      this._expectMore();
+      this._hear(JSON.parse(event.data));
     };
-    const connect = () => {
-      const opened = new this._WebSocket(`${this._url.replace(/^http/, "ws")}/ws/live`);
-      socket = opened;
-      expectMore();
-      opened.onopen = () => opened.send(JSON.stringify({ type: "subscribe", key: this._key, app_id: this._appId }));
-      opened.onmessage = (event) => {
-        expectMore();
-        const message = JSON.parse(event.data);
-        if (message.type === "snapshot") tell({ data: message.data, meta: message.meta, isStale: false });
-        else if (message.type === "ping" && message.meta) tell({ meta: message.meta });
-        else if (message.type === "stale" && !latest.isStale) tell({ isStale: true });
-      };
-      opened.onclose = ({ code, reason }) => {
-        if (!FINAL_CODES.has(code)) return lose();
-        drop();
-        tell({ isStale: true, error: new LiveRefusedError(code, reason) });
-      };
+    socket.onclose = (/** @type {CloseEvent} */ { code, reason }) => {
+      if (!FINAL_CODES.has(code)) return this._lose();
+      this.close();
+      this._tell({ isStale: true, error: new LiveRefusedError(code, reason) });
     };
-    connect();
-    return drop;
+  }
+
+  _expectMore() {
+    clearTimeout(this._timer);
+    this._timer = setTimeout(() => this._lose(), SILENCE_MS);
+  }
+
+  _lose() {
+    this.close();
+    this._timer = setTimeout(() => this._connect(), RECONNECT_MS);
+    this._tell({ isStale: true });
   }
 }
 

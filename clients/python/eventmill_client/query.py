@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +19,8 @@ SILENCE_SECONDS = 40.0
 # Trying again with the same key or app would end the same way.
 FINAL_CODES = frozenset({4400, 4401, 4403})
 
+_TODAY = ""
+
 Row = dict[str, Any]
 Value = str | int | float | bool | None
 
@@ -33,9 +35,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Today's numbers as last heard (`data` None: not yet). `is_stale`: they may be out of date."""
+    """Numbers as last heard (`data` None: not yet): rows, or a live summary. `is_stale`: they may be out of date."""
 
-    data: list[Row] | None = None
+    data: Any = None
     meta: dict[str, Any] | None = None
     is_stale: bool = True
 
@@ -55,12 +57,17 @@ class Client:
         self._url, self._key, self._app_id = url.rstrip("/"), key, app_id
         self._http = httpx.Client(headers={"Authorization": f"Bearer {key}"}, timeout=timeout_seconds)
 
-    def query(self, path: str, **parameters: Value) -> Answer:
-        """`GET /api/<path>`. Raises ProblemError for a refusal, httpx.TransportError where nobody answers."""
-        given = {"app_id": self._app_id, **parameters}
-        asked = {name: value for name, value in given.items() if value is not None}
-        path = path.removeprefix("/").removeprefix("api/")
-        response = self._http.get(f"{self._url}/api/{path}", params=asked)
+    def query(self, asked: str | Mapping[str, Any], **parameters: Value) -> Answer:
+        """`POST /api/v2/query` for a question (metrics, dimensions, …), `GET /api/<path>` for a path.
+
+        Raises ProblemError for a refusal, httpx.TransportError where nobody answers.
+        """
+        if isinstance(asked, str):
+            path = asked.removeprefix("/").removeprefix("api/")
+            given = {name: value for name, value in self._for_app(parameters).items() if value is not None}
+            response = self._http.get(f"{self._url}/api/{path}", params=given)
+        else:
+            response = self._http.post(f"{self._url}/api/v2/query", json=self._for_app(asked))
         if not response.is_success:
             raise ProblemError.of(response)
         body = response.json()
@@ -71,38 +78,58 @@ class Client:
 
         Never ends by itself. Raises LiveRefusedError.
         """
-        latest = Update()
+        first = {"type": "subscribe", "key": self._key, "app_id": self._app_id}
+        for _, update in self._follow(first, {_TODAY: {}}):
+            yield update
+
+    def follow(self, asked: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Update]]:
+        """Several things over one connection, each by a name: its name and what is known of it, at every change.
+
+        Each is `{"query": question}` or `{"window": "5m"}` (the live summary), both with an `interval` in seconds.
+        Loss and end are those of `live`; a question that is refused raises ProblemError.
+        """
+        yield from self._follow({"type": "auth", "key": self._key}, asked)
+
+    def _follow(self, first: Mapping[str, Any], asked: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Update]]:
+        latest = dict.fromkeys(asked, Update())
         while True:
             try:
-                for update in self._connection(latest):
-                    latest = update
-                    yield update
+                for name, update in self._connection(first, asked, latest):
+                    latest[name] = update
+                    yield name, update
             except ConnectionClosed as closed:
                 if closed.rcvd is not None and closed.rcvd.code in FINAL_CODES:
                     raise LiveRefusedError(closed.rcvd.code, closed.rcvd.reason) from None
             except (OSError, TimeoutError, WebSocketException):
                 pass  # told below, as every loss is
-            if not latest.is_stale:
-                latest = replace(latest, is_stale=True)
-                yield latest
+            for name, update in latest.items():
+                if not update.is_stale:
+                    latest[name] = replace(update, is_stale=True)
+                    yield name, latest[name]
             time.sleep(RECONNECT_SECONDS)
 
-    def _connection(self, latest: Update) -> Iterator[Update]:
+    def _connection(
+        self, first: Mapping[str, Any], asked: Mapping[str, Mapping[str, Any]], latest: Mapping[str, Update]
+    ) -> Iterator[tuple[str, Update]]:
         address = self._url.replace("http", "ws", 1) + "/ws/live"
         with connect(address) as socket:
-            socket.send(json.dumps({"type": "subscribe", "key": self._key, "app_id": self._app_id}))
+            socket.send(json.dumps(first))
             while True:
                 message = json.loads(socket.recv(timeout=SILENCE_SECONDS))
-                match message["type"]:
-                    case "snapshot":
-                        latest = Update(message["data"], message["meta"], is_stale=False)
-                    case "ping" if message["meta"] is not None:
-                        latest = replace(latest, meta=message["meta"])
-                    case "stale" if not latest.is_stale:
-                        latest = replace(latest, is_stale=True)
-                    case _:
-                        continue
-                yield latest
+                if message["type"] == "ready":
+                    for name, one in asked.items():
+                        socket.send(json.dumps(self._subscription(name, one)))
+                name = message.get("id") or next(iter(asked))
+                update = _changed(latest[name], message)
+                if update is not None:
+                    yield name, update
+
+    def _subscription(self, name: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+        question = asked if "query" in asked else {"live": True, **asked}
+        return {"type": "subscribe", "id": name, "app_id": self._app_id, **question}
+
+    def _for_app(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        return {"app_id": self._app_id, **asked}
 
     def close(self) -> None:
         """Close the connections."""
@@ -115,3 +142,16 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _changed(latest: Update, message: Mapping[str, Any]) -> Update | None:
+    match message["type"]:
+        case "snapshot":
+            return Update(message["data"], message["meta"], is_stale=False)
+        case "ping" if message["meta"] is not None:
+            return replace(latest, meta=message["meta"])
+        case "stale" if not latest.is_stale:
+            return replace(latest, is_stale=True)
+        case "error":
+            raise ProblemError(400, "", message["detail"], message["field"], message["rule"])
+    return None
