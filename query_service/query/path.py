@@ -10,6 +10,8 @@ from query_service.query.cache import AnswerCache
 from query_service.query.errors import InvalidParameter, UnknownApp
 from query_service.query.executor import Executor
 from query_service.query.model import Parameters, Tenant
+from query_service.query.metric_rows import metric_rows_query, plan_metric_rows
+from query_service.query.page_days import page_days_query, plan_page_days
 from query_service.query.pages import pages_answer, pages_query, plan_pages
 from query_service.query.query_answer import QueryAnswer
 from query_service.query.questions import Questions, Sources
@@ -76,6 +78,16 @@ class QueryPath:
         """Rows page_url, date, view_count, unique_visitors, bounce_rate, avg_session_duration, the latest day first."""
         query = pages_query(parameters, await self._tenant(parameters, covered), self._clock())
         return pages_answer(query, await self._executor.run(plan_pages(query)))
+
+    async def page_days(self, parameters: Parameters, covered: Sequence[str]) -> Answer:
+        """Rows of marts.page_daily: the days of pages with the most views, or of one page on one day."""
+        query = page_days_query(parameters, await self._tenant(parameters, covered), self._clock())
+        return answer.plain_answer(await self._executor.run(plan_page_days(query)), query.range)
+
+    async def metric_rows(self, parameters: Parameters, covered: Sequence[str]) -> Answer:
+        """Rows metric_type, value, dimension_name, dimension, date, currency, created_at of marts.metrics, by date."""
+        query = metric_rows_query(parameters, await self._tenant(parameters, covered), self._clock())
+        return answer.plain_answer(await self._executor.run(plan_metric_rows(query)), query.range)
 
     async def today(self, parameters: Parameters, covered: Sequence[str]) -> Answer:
         """One row date, events, page_views, users, visitors, sessions of the running day."""

@@ -66,8 +66,8 @@ def midnight(day: date, time_zone: ZoneInfo) -> datetime:
 def date_range(start: str | None, end: str | None, now: datetime, time_zone: ZoneInfo) -> DateRange:
     """Days `[start, end)`: 30 days ago to tomorrow where nothing is given. Raises InvalidParameter."""
     today = now.astimezone(time_zone).date()
-    first = today - timedelta(days=DEFAULT_DAYS) if start is None else _date("start", start)
-    last = today + timedelta(days=1) if end is None else _date("end", end)
+    first = today - timedelta(days=DEFAULT_DAYS) if start is None else day_of("start", start)
+    last = today + timedelta(days=1) if end is None else day_of("end", end)
     _check_order(first, last)
     _check_length((last - first).days, MAX_DAYS)
     return DateRange(first, last, time_zone)
@@ -83,7 +83,8 @@ def hour_range(start: str | None, end: str | None, now: datetime, time_zone: Zon
     return InstantRange(first, last, time_zone)
 
 
-def _date(field: str, text: str) -> date:
+def day_of(field: str, text: str) -> date:
+    """The date that a text names. Raises InvalidParameter."""
     if _DATE.fullmatch(text):
         try:
             value = date.fromisoformat(text)
@@ -97,7 +98,7 @@ def _date(field: str, text: str) -> date:
 
 def _hour(field: str, text: str, time_zone: ZoneInfo) -> datetime:
     if _DATE.fullmatch(text):
-        return midnight(_date(field, text), time_zone)
+        return midnight(day_of(field, text), time_zone)
     try:
         # An unescaped + arrives as a space.
         instant = datetime.fromisoformat(text.replace(" ", "+"))
