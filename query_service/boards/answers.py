@@ -1,11 +1,9 @@
 """What a widget shows: the answer of the query path, or of a saved definition."""
 
-from typing import Any
-
 from query_service.boards.widgets import QUESTION_KINDS, Widget
 from query_service.query.definitions import DefinitionAnswer, DefinitionQueries
 from query_service.query.path import QueryPath
-from query_service.query.query_answer import QueryAnswer
+from query_service.query.query_answer import encode
 
 
 class WidgetAnswers:
@@ -14,15 +12,19 @@ class WidgetAnswers:
     def __init__(self, path: QueryPath, definitions: DefinitionQueries) -> None:
         self._path, self._definitions = path, definitions
 
-    async def answer(self, widget: Widget, app_id: str) -> QueryAnswer | DefinitionAnswer | dict[str, Any]:
-        """`{data, meta}`; a text has neither. Raises as the query path does, and UnknownDefinitionError."""
+    async def answer(self, widget: Widget, app_id: str) -> bytes:
+        """`{data, meta}` as JSON; a text has no rows. Raises as the query path does, and UnknownDefinitionError."""
         kind = widget["kind"]
         if kind in QUESTION_KINDS:
-            return await self._path.query({**widget["question"], "app_id": app_id}, (app_id,))
+            return (await self._path.query({**widget["question"], "app_id": app_id}, (app_id,))).encoded.body
         if kind == "text":
-            return {"data": [], "meta": None}
+            return encode([], None).body
+        found = await self._of_definition(widget, app_id)
+        return encode(found.data, found.meta).body
+
+    async def _of_definition(self, widget: Widget, app_id: str) -> DefinitionAnswer:
         tenant = await self._path.tenant({"app_id": app_id}, (app_id,))
-        if kind == "funnel":
+        if widget["kind"] == "funnel":
             return await self._definitions.funnel(tenant, widget["funnel"])
         asked = {"interval": widget["interval"], "mode": widget["mode"]}
         return await self._definitions.retention(tenant, widget["cohort"], asked)

@@ -5,7 +5,7 @@ from datetime import UTC
 from typing import Any
 
 import psycopg
-from litestar import Request, Response, Router, delete, get, post, put
+from litestar import MediaType, Request, Response, Router, delete, get, post, put
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -144,13 +144,14 @@ async def shared(state: State, token: FromPath[str]) -> Response[dict[str, Any]]
 
 
 @post("/{token:str}/widgets/{place:str}", summary="What a shared widget shows", status_code=200, responses=PROBLEMS)
-async def shared_widget(state: State, token: FromPath[str], place: FromPath[str]) -> Response[Any]:
+async def shared_widget(state: State, token: FromPath[str], place: FromPath[str]) -> Response[bytes]:
     """The answer of one widget, the first is 0: as it was saved, nothing else can be asked."""
     found = await _store(state).run(lambda connection: dashboards.shared(connection, token))
     if not place.isascii() or not place.isdigit() or int(place[:9]) >= len(found.widgets):
         raise UnknownDefinitionError(f"There is no widget {place[:40]!r}.")
     answers: WidgetAnswers = state.widgets
-    return Response(await answers.answer(found.widgets[int(place)], found.app_id), headers=PRIVATE)
+    content = await answers.answer(found.widgets[int(place)], found.app_id)
+    return Response(content, media_type=MediaType.JSON, headers=PRIVATE)
 
 
 async def _app(state: State, app_id: str | None, covered: Sequence[str]) -> str:
