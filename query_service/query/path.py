@@ -9,8 +9,8 @@ from query_service.query.answer import AccountingAnswer, Answer
 from query_service.query.cache import AnswerCache
 from query_service.query.errors import InvalidParameter, UnknownApp
 from query_service.query.executor import Executor
-from query_service.query.model import Parameters, Tenant
 from query_service.query.metric_rows import metric_rows_query, plan_metric_rows
+from query_service.query.model import Parameters, Tenant
 from query_service.query.page_days import page_days_query, plan_page_days
 from query_service.query.pages import pages_answer, pages_query, plan_pages
 from query_service.query.query_answer import QueryAnswer
