@@ -136,16 +136,20 @@ def module_rollups(postgres: PostgresServer, _marts_template: str) -> Iterator[R
 @pytest.fixture(scope="session")
 def start_query_service(
     new_directory: Callable[[], Path], nats_server: NatsServer
-) -> Iterator[Callable[[str], Settings]]:
-    """Starts `python -m query_service` over a database and returns its settings once it is ready."""
+) -> Iterator[Callable[..., Settings]]:
+    """Starts `python -m query_service` over a database and returns its settings once it is ready.
+
+    What is named besides the address are further settings of that process.
+    """
     processes = []
 
-    def start(address: str) -> Settings:
+    def start(address: str, **more: str) -> Settings:
         (port,) = free_ports(1)
         nats_url = f"nats://127.0.0.1:{nats_server.port}"
         settings = Settings(home=new_directory(), database_url=address, nats_url=nats_url, http_port=port)
         make_stream(settings)
         variables = {"HOME": str(settings.home), "DATABASE_URL": address, "NATS_URL": nats_url, "HTTP_PORT": str(port)}
+        variables |= {name.upper(): value for name, value in more.items()}
         environment = {**os.environ, **{f"EVENTMILL_{name}": value for name, value in variables.items()}}
         processes.append(subprocess.Popen([sys.executable, "-m", "query_service"], env=environment))
         _wait_until_ready(f"http://127.0.0.1:{port}/health/ready")
