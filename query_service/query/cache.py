@@ -1,7 +1,7 @@
 """Keeps answers while the numbers behind them stay as they are, and lets a burst of one question run once.
 
 An answer is kept with the version of what it was computed from. Before it is served again its version is asked for: it
-is served only while that is the same, so a number that changed is never served old. See docs/decisions/0021.
+is served only while that is the same, so a number that changed is never served old. See docs/decisions/0022.
 """
 
 import asyncio
