@@ -1,6 +1,7 @@
 """A Flight server in this process, over the three days of a shop, and certificates for it."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,7 @@ from ipaddress import ip_address
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -21,6 +23,14 @@ from query_service.flight.queries import FlightQueries
 from query_service.flight.server import FlightServer, FlightTls
 
 LOOPBACK = "127.0.0.1"
+
+
+PAGES = (
+    "SELECT page_url, date, view_count, unique_visitors, bounce_rate, avg_session_duration"
+    " FROM va_pageview_aggregate WHERE date >= '2026-03-07' ORDER BY date, view_count DESC"
+)
+DAY = "select app_id, sum(event_count) as events from va_daily_stats group by app_id order by app_id"
+NO_TICKET = "There is no such ticket"
 
 
 @dataclass(frozen=True)
@@ -119,3 +129,19 @@ class Authority:
 
 def _name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def refusal(call: Callable[[], Any], kind: type[Exception] = flight.FlightServerError) -> str:
+    with pytest.raises(kind) as caught:
+        call()
+    assert type(caught.value) is kind
+    return str(caught.value)
+
+
+def assert_nothing_runs(rollups: Any) -> None:
+    query = "select count(*) from pg_stat_activity where usename like 'eventmill_flight%' and state = 'active'"
+    for _ in range(100):
+        if rollups.tuples(query) == [(0,)]:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"still running: {rollups.tuples(query)}")

@@ -199,11 +199,9 @@ REFUSED: list[tuple[str, str]] = [
 ]
 
 # Allowed in every word, and cut: by time, by rows or by bytes.
+MANY = ", ".join(f"va_daily_stats as t{number}" for number in range(14))
 ENDLESS = [
-    "select count(*) from " + ", ".join(f"va_daily_stats as t{number}" for number in range(9)),
-    "select count(distinct a.event_type || b.event_type || c.event_type || d.event_type || e.event_type)"  # noqa: ISC004
-    " from va_daily_stats a cross join va_daily_stats b cross join va_daily_stats c cross join va_daily_stats d"
-    " cross join va_daily_stats e",
-    "select a.event_type, sum(b.event_count) over (order by a.event_count, c.event_count)"  # noqa: ISC004
-    " from va_daily_stats a, va_daily_stats b, va_daily_stats c, va_daily_stats d, va_daily_stats e order by 2",
+    f"select count(*) from {MANY}",
+    f"select count(distinct t1.event_type || t2.event_type || t3.event_type || t4.event_type) from {MANY}",
+    f"select t1.event_type, sum(t2.event_count) over (order by t3.event_count, t4.event_count) from {MANY} order by 2",
 ]

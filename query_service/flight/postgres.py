@@ -134,7 +134,13 @@ class FlightPostgres:
         with self._lock:
             if self._pool is None:
                 self._pool = ConnectionPool(
-                    address, min_size=0, max_size=DESCRIBERS, open=True, timeout=5, kwargs={"autocommit": True}
+                    address,
+                    min_size=0,
+                    max_size=DESCRIBERS,
+                    open=True,
+                    timeout=5,
+                    check=ConnectionPool.check_connection,
+                    kwargs={"autocommit": True},
                 )
         try:
             with self._pool.connection() as connection:
