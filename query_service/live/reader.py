@@ -39,10 +39,20 @@ class StreamReplacedError(Exception):
 
 
 class StreamReader:
-    """Fills the windows, and passes on which apps' aggregates were updated. Runs until it is stopped."""
+    """Fills the windows, and passes on which apps' aggregates were updated. Runs until it is stopped.
 
-    def __init__(self, settings: Settings, windows: LiveWindows, on_updated: Callable[[str], None]) -> None:
-        self._settings, self._windows, self._on_updated = settings, windows, on_updated
+    `on_news` gets the messages behind `on_updated`: the app's id and JSON as `analytics_pipeline.news` writes it.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        windows: LiveWindows,
+        on_updated: Callable[[str], None],
+        on_news: Callable[[str, bytes], None] = lambda _app_id, _body: None,
+    ) -> None:
+        self._settings, self._windows = settings, windows
+        self._on_updated, self._on_news = on_updated, on_news
         self._rules = RulesCache(lambda: load_rules(settings))
         self._history_start = datetime.combine(settings.history_start, clock_time(), UTC)
         self._task: asyncio.Task[None] | None = None
@@ -83,7 +93,9 @@ class StreamReader:
                 await client.close()
 
     async def _note_update(self, message: Msg) -> None:
-        self._on_updated(message.subject.removeprefix(UPDATED_SUBJECT_PREFIX))
+        app_id = message.subject.removeprefix(UPDATED_SUBJECT_PREFIX)
+        self._on_updated(app_id)
+        self._on_news(app_id, message.data)
 
     async def _follow(self, client: StreamClient) -> None:
         """Read one stream. Raises StreamReplacedError or NotReadyError."""

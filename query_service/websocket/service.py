@@ -1,5 +1,7 @@
 """Wires live numbers together: the stream's reader, the windows, and those who follow questions."""
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry
 
 from eventmill import telemetry
@@ -12,6 +14,8 @@ from query_service.query.path import QueryPath
 from query_service.websocket.hub import Hub
 from query_service.websocket.questions import Questions
 
+Listener = Callable[[str, bytes], None]
+
 
 class LiveService:
     """`windows` answer from memory, `overview` sums them up, `hub` and `questions` serve those who follow."""
@@ -21,7 +25,8 @@ class LiveService:
         self.overview = LiveOverview(windows, lambda app_id: path.today({"app_id": app_id}, (app_id,)))
         self.hub = Hub()
         self.questions = Questions(path, self.overview)
-        self._reader = StreamReader(settings, windows, self._note_update)
+        self._listeners: set[Listener] = set()
+        self._reader = StreamReader(settings, windows, self._note_update, self._pass_on)
         windows.listen(self.hub.note_events)
 
     def start(self) -> None:
@@ -36,6 +41,15 @@ class LiveService:
     def _note_update(self, app_id: str) -> None:
         self.overview.note_update(app_id)
         self.hub.note_update(app_id)
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Have `listener` called with app and JSON of every update of aggregates; what is returned ends it."""
+        self._listeners.add(listener)
+        return lambda: self._listeners.discard(listener)
+
+    def _pass_on(self, app_id: str, body: bytes) -> None:
+        for listener in list(self._listeners):
+            listener(app_id, body)
 
     def expose(self, registry: CollectorRegistry) -> None:
         """Add the metrics of windows and connections."""
