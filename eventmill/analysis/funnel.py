@@ -19,7 +19,7 @@ from eventmill.analysis.funnel_events import Scope, entries, masked
 from eventmill.analysis.funnel_rows import FunnelStepRow, step_rows
 from eventmill.analysis.funnel_shapes import Shape, moves
 
-__all__ = ["FunnelStepRow", "run"]
+__all__ = ["FunnelStepRow", "Group", "people", "run"]
 
 _PATHS, _ENTRIES, _LISTS, _INSTANTS = "funnel_paths", "funnel_entries", "funnel_lists", "funnel_instants"
 _SHAPES = pa.schema([("masks", pa.list_(pa.int32())), ("excluded", pa.int32()), ("moves", pa.list_(pa.int64()))])
@@ -28,6 +28,8 @@ _FOUND = pa.schema(
 )
 _COLUMNS = "(actor varchar, done tinyint, latest bigint, times bigint[])"
 _BATCH_ACTORS = 10_000
+# A value of the breakdown, None where it is not set.
+Group = tuple[str | None]
 
 
 def run(
@@ -50,6 +52,32 @@ def run(
             sql, parameters = entries(scope, _PATHS)
             connection.execute(f"create or replace temp table {_ENTRIES} as {sql}", parameters)
         return step_rows(connection, scope, complete_through, _PATHS, _ENTRIES)
+
+
+def people(
+    connection: duckdb.DuckDBPyConnection,
+    definition: FunnelDefinition,
+    events: str = "actor_events",
+    *,
+    step: int,
+    is_dropped: bool = False,
+    group: Group | None = None,
+) -> pa.Table:
+    """Rows actor, in no order: those who did `step` steps at least, or with `is_dropped` no more than that.
+
+    They are those that `run` counts in `users`; with `group` those of one value of the breakdown. Where sessions are
+    counted they are keys of sessions. Raises ValueError where the funnel has no range.
+    """
+    scope = Scope.of(definition, events)
+    with _tables(connection):
+        _find_paths(connection, scope)
+        reached = f"done {'=' if is_dropped else '>='} {int(step)}"
+        if group is None:
+            return connection.sql(f"select actor from {_PATHS} where {reached}").to_arrow_table()
+        sql, parameters = entries(scope, _PATHS)
+        connection.execute(f"create or replace temp table {_ENTRIES} as {sql}", parameters)
+        chosen = f"select actor from {_PATHS} join {_ENTRIES} using (actor) where {reached}"
+        return connection.sql(f"{chosen} and value is not distinct from ?", params=list(group)).to_arrow_table()
 
 
 @contextmanager

@@ -8,7 +8,7 @@
 - A period that is not over at `complete_through` is incomplete.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
@@ -78,21 +78,75 @@ def compute(
     *,
     app_id: str,
     complete_through: datetime,
+    intervals: Sequence[Interval] = INTERVALS,
+    recurrences: Sequence[Recurrence] = RECURRENCES,
 ) -> CohortResult:
     """The cohort's people and cells. Leaves temporary tables named `cohort_…` behind."""
+    daily_visitors, returns = _use_people(connection, definition, calendar, app_id, complete_through)
+    [(user_count,)] = connection.execute("select count(*) from cohort_members").fetchall()
+    today = calendar.local_date(complete_through)
+    cells: list[Cell] = []
+    for interval in intervals:
+        _activity(connection, interval, returns)
+        for recurrence in recurrences:
+            cells += _cells(connection, definition, calendar, interval, recurrence, today)
+    return CohortResult(int(user_count), daily_visitors, cells)
+
+
+@dataclass(frozen=True, slots=True)
+class CellKey:
+    """Names a cell: the people of the period that begins on `cohort_date`, `period_offset` periods later."""
+
+    interval_kind: Interval
+    mode: Mode
+    recurrence: Recurrence
+    cohort_date: date
+    period_offset: int | None
+
+
+def people(
+    connection: duckdb.DuckDBPyConnection,
+    definition: CohortDefinition,
+    calendar: Calendar,
+    *,
+    app_id: str,
+    complete_through: datetime,
+    cell: CellKey | None,
+) -> str:
+    """A query of `actor`: everybody in the cohort, or those that a cell counts.
+
+    A cell without `period_offset` has all people of its period. Leaves temporary tables behind, which the query reads.
+    """
+    _, returns = _use_people(connection, definition, calendar, app_id, complete_through)
+    if cell is None:
+        return "select actor from cohort_members"
+    _activity(connection, cell.interval_kind, returns)
+    number = calendar.number(cell.interval_kind, cell.cohort_date)
+    _entries(connection, definition, cell.interval_kind, cell.recurrence, (number, number))
+    if cell.period_offset is None:
+        return "select actor from cohort_entries join cohort_members using (member)"
+    active, sign = ("cohort_activity", "=") if cell.mode == "on" else ("cohort_last", ">=")
+    period = number + cell.period_offset
+    is_after = f"active_no > {number} or {'true' if definition.returns_by_start_event else 'last_at > first_at'}"
+    return (
+        f"select actor from cohort_entries join {active} using (member) join cohort_members using (member)"
+        f" where active_no {sign} {period} and ({is_after})"
+    )
+
+
+def _use_people(
+    connection: duckdb.DuckDBPyConnection,
+    definition: CohortDefinition,
+    calendar: Calendar,
+    app_id: str,
+    complete_through: datetime,
+) -> tuple[int, str]:
+    """Make the tables of the cohort's people; returns how many were left out, and the relation of their returns."""
     use_local_days(connection, calendar, app_id, complete_through)
     use_starts(connection, definition, app_id)
     use_firsts(connection, definition, app_id)
     daily_visitors = use_members(connection, definition)
-    returns = use_returns(connection, definition, app_id)
-    [(user_count,)] = connection.execute("select count(*) from cohort_members").fetchall()
-    today = calendar.local_date(complete_through)
-    cells: list[Cell] = []
-    for interval in INTERVALS:
-        _activity(connection, interval, returns)
-        for recurrence in RECURRENCES:
-            cells += _cells(connection, definition, calendar, interval, recurrence, today)
-    return CohortResult(int(user_count), daily_visitors, cells)
+    return daily_visitors, use_returns(connection, definition, app_id)
 
 
 def _cells(

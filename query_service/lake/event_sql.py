@@ -46,13 +46,13 @@ def bounds(spec: QuerySpec) -> tuple[int, int]:
     return start, end
 
 
-def conditions(spec: QuerySpec, extra: str = "true", *, is_bounded: bool = True) -> tuple[str, list[Value]]:
+def conditions(spec: QuerySpec, extra: str = "true") -> tuple[str, list[Value]]:
     """The question's own conditions on events: a page, as a cut or a filter, is one that was viewed."""
     sql, values = where(spec.filters)
     is_of_pages = "page_url" in spec.dimensions or any(one.field == "page_url" for one in spec.filters)
     start, end = bounds(spec)
     inside = f"event_time >= make_timestamptz({start}) and event_time < make_timestamptz({end})"
-    found = (inside if is_bounded else "true", extra, _IS_VIEW if is_of_pages else "true", sql)
+    found = (inside, extra, _IS_VIEW if is_of_pages else "true", sql)
     return " and ".join(one for one in found if one != "true") or "true", values
 
 
@@ -118,7 +118,7 @@ def _sessions(spec: QuerySpec) -> Part:
 _SESSIONS = ("unique_sessions",)
 
 
-def session_keys(spec: QuerySpec, *, is_bounded: bool = True) -> tuple[str, list[Value]]:
+def session_keys(spec: QuerySpec) -> tuple[str, list[Value]]:
     """Query of (bucket, dimensions, session_key): a key of the session of each event that counts, null without one.
 
     A session is the last one of its key that began before the event and is not over: a client's ends with a pause of
@@ -127,39 +127,62 @@ def session_keys(spec: QuerySpec, *, is_bounded: bool = True) -> tuple[str, list
     """
     run_key = (
         "case when session_id is not null then hash(session_id, 4)"
-        " else coalesce(actor_key, raw_key_of(user_id, anonymous_id, session_id)) end as run_key"
+        " else coalesce(actor_key, raw_key_of(user_id, anonymous_id, session_id)) end"
     )
-    columns = ["session_id is not null as has_id", "source = 'server' as is_server", "event_time", run_key]
+    columns = [*_OF_SESSIONS, "event_time", f"{run_key} as run_key"]
     names, join = bucket(spec)
     dimensions, paths = texts(spec)
     can_have_one = f"{counted(spec)} and (session_id is not null or source <> 'server')"
-    condition, bound = conditions(spec, can_have_one, is_bounded=is_bounded)
+    condition, bound = conditions(spec, can_have_one)
     events = (
         f"select {', '.join([*names, *dimensions, *columns])} from lake{join} left join stitched_key"
-        " on user_id is null and hash(anonymous_id, 2) = stitched_key.raw_key"
-        f" where {condition}"
+        f" on {_STITCHED} where {condition}"
     )
     kept = "".join(f"event.{name}, " for name in key_columns(spec))
-    sql = (
-        f"select {kept}case"
-        " when event_time <= earlier.ended_at then earlier.session_key"
-        " when is_server and event_time <= earlier.started_at + interval 12 hours then earlier.session_key"
-        " when is_server and later.started_at <= event_time + interval 30 minutes then later.session_key"
-        " when is_server then null"
-        " when event_time <= earlier.ended_at + case when has_id then interval 24 hours else interval 30 minutes end"
-        " then earlier.session_key"
-        f" else event.run_key end as session_key from ({events}) as event"
-        f" asof left join {SESSION_RELATION} as earlier"
-        " on event.run_key = earlier.run_key and event.event_time >= earlier.started_at"
-        f" asof left join {SESSION_RELATION} as later"
-        " on event.run_key = later.run_key and event.event_time <= later.started_at"
-    )
-    return sql, [*paths, *bound]
+    return f"select {kept}{_SESSION_KEY} as session_key from ({events}) as event{_SPANS}", [*paths, *bound]
+
+
+_STITCHED = "case when user_id is null then hash(anonymous_id, 2) end = stitched_key.raw_key"
+_OF_SESSIONS = ("session_id is not null as has_id", "source = 'server' as is_server")
+_SESSION_KEY = (
+    "case"
+    " when event.event_time <= earlier.ended_at then earlier.session_key"
+    " when is_server and event.event_time <= earlier.started_at + interval 12 hours then earlier.session_key"
+    " when is_server and later.started_at <= event.event_time + interval 30 minutes then later.session_key"
+    " when is_server then null"
+    " when event.event_time <= earlier.ended_at + case when has_id then interval 24 hours else interval 30 minutes end"
+    " then earlier.session_key"
+    " else event.run_key end"
+)
+_SPANS = (
+    f" asof left join {SESSION_RELATION} as earlier"
+    " on event.run_key = earlier.run_key and event.event_time >= earlier.started_at"
+    f" asof left join {SESSION_RELATION} as later"
+    " on event.run_key = later.run_key and event.event_time <= later.started_at"
+)
+# `actor_events` with numbers for actors: quicker to group by.
+KEYED_EVENTS = (
+    "create or replace temp view keyed_events as select lake.*, place_of(stream_seq, row_no) as place,"
+    " coalesce(actor_key, raw_key_of(user_id, anonymous_id, session_id)) as actor"
+    f" from lake left join stitched_key on {_STITCHED}"
+)
+# `actor_events` that belong to a session, each with its `session_key`.
+SESSION_EVENTS = (
+    f"create or replace temp view session_events as select * from (select event.* exclude (run_key, has_id, is_server),"
+    f" {_SESSION_KEY} as session_key from (select *, {', '.join(_OF_SESSIONS)}, case when session_id is not null"
+    " then hash(session_id, 4) else text_key_of(actor) end as run_key from actor_events"
+    f" where session_id is not null or source <> 'server') as event{_SPANS}) where session_key is not null"
+)
 
 
 def session_spans(spec: QuerySpec) -> str:
     """Statement that makes `session_spans` of the day table `sessions`."""
-    traffics = "('both', 'all')" if spec.include_bots else "('both', 'human')"
+    return spans_statement(include_bots=spec.include_bots)
+
+
+def spans_statement(*, include_bots: bool) -> str:
+    """As `session_spans`."""
+    traffics = "('both', 'all')" if include_bots else "('both', 'human')"
     return (
         f"create or replace temp table {SESSION_RELATION} as select"
         " case when session_id is not null then hash(session_id, 4) else text_key_of(actor) end as run_key,"

@@ -21,8 +21,8 @@ from query_service.query.spec import QuerySpec
 
 SESSIONS = "sessions"
 _GRAINS_OF_DAYS = {None, "day", "week", "month"}
-# A session of an event began on the day of it or the two before; one that begins now lasts less than fifty hours.
-_DAYS_BEFORE, _LONGEST_SESSION = 2, timedelta(hours=50)
+# A session of an event began on the day of it or the two before.
+_DAYS_BEFORE = 2
 _DAY, _MICROSECOND = timedelta(days=1), timedelta(microseconds=1)
 # The modules whose text is the definition of the numbers.
 _DEFINING = ("question_sql", "event_sql", "day_sql", "session_sql", "relations")
@@ -89,11 +89,9 @@ def days_of(spec: QuerySpec) -> DateRange:
 
 
 def _events(spec: QuerySpec, snapshots: LakeSnapshots, *, is_read: bool) -> EventFiles | None:
-    of_sessions = session_sql.needs_events(spec, spec.measures)
-    if not is_read and not of_sessions:
+    if not is_read:
         return None
     start, end = event_sql.bounds(spec)
-    end += _LONGEST_SESSION // _MICROSECOND if of_sessions else 0
     read = snapshots.events(spec.tenant.app_id, start, end)
     paths = tuple(file.path for file in read.files)
     return EventFiles(spec.tenant.app_id, start, end, paths, snapshots.identity_paths)
@@ -102,7 +100,7 @@ def _events(spec: QuerySpec, snapshots: LakeSnapshots, *, is_read: bool) -> Even
 def _needs_spans(spec: QuerySpec, *, is_of_days: bool) -> bool:
     """Whether events have to be told the sessions that they lie in."""
     counts_sessions = any(measure.name == "unique_sessions" for measure in spec.measures)
-    return (counts_sessions and not is_of_days) or session_sql.needs_events(spec, spec.measures)
+    return counts_sessions and not is_of_days
 
 
 @cache

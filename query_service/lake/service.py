@@ -9,7 +9,11 @@ from eventmill.settings import Settings
 from query_service.lake.copies import HourCopies
 from query_service.lake.pool import LakePool
 from query_service.lake.snapshots import LakeSnapshots
+from query_service.query.event_list import EventList
+from query_service.query.lake_asking import LakeAsking
+from query_service.query.lake_funnels import LakeFunnels
 from query_service.query.lake_queries import LakeQueries
+from query_service.query.people import People
 
 
 class Lake:
@@ -19,7 +23,11 @@ class Lake:
         self.pool = LakePool(settings, registry)
         self.snapshots = LakeSnapshots(settings)
         self.copies = HourCopies(self.pool, self.snapshots)
-        self.queries = LakeQueries(self.pool, self.snapshots, self.copies, settings.query_lake_seconds)
+        self.asking = LakeAsking(self.pool, self.snapshots, self.copies, settings.query_lake_seconds)
+        self.queries = LakeQueries(self.asking)
+        self.funnels = LakeFunnels(self.asking)
+        self.events = EventList(self.asking)
+        self.people = People(self.asking, self.funnels, self.events)
         self._warming: asyncio.Task[None] | None = None
 
     def start(self) -> None:

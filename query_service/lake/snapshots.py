@@ -10,6 +10,7 @@ from eventmill.lake import DAY_TABLES, EVENTS, IDENTITY_MAP, LakeTable, TableDef
 from eventmill.settings import Settings
 from query_service.lake.table_files import LakeFile, TableFiles
 
+_FIRST_US, _LAST_US = -(2**62), 2**62
 HomeHour = tuple[date, int]
 
 
@@ -70,6 +71,11 @@ class LakeSnapshots:
                 found += read
                 homes[partition[0], partition[1]] = frozenset(files)
         return EventsRead(sorted(found, key=lambda file: file.path), homes)
+
+    def last_event_us(self, app_id: str) -> int:
+        """No event of the app is later than this, in microseconds since 1970; 0 where it has none."""
+        files = self._tables[EVENTS.name].files()
+        return max((file.last_us or 0 for file in files if file.may_hold(app_id, _FIRST_US, _LAST_US)), default=0)
 
     def days(self, table: str, app_id: str, first: date | None = None, last: date | None = None) -> tuple[str, ...]:
         """Files of a day table from the local date `first` to `last`, both included; None sets no bound."""

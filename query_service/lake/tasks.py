@@ -7,6 +7,7 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
+from query_service.lake import analyses
 from query_service.lake.jobs import Job, Statement
 from query_service.lake.relations import Session
 
@@ -57,4 +58,12 @@ _COPIES = """
     where hash(home_files.app_id, home_files.event_id) = candidates.event_hash
     qualify row_number() over (partition by event_date, event_hour, app_id, event_id order by place) > 1
 """
-_TASKS: dict[str, Callable[[Session, Job], Answer]] = {"rows": rows, "copies": copies}
+_TASKS: dict[str, Callable[[Session, Job], Answer]] = {
+    "rows": rows,
+    "copies": copies,
+    "funnel": analyses.funnel_rows,
+    "funnel_people": analyses.funnel_people,
+    "retention": analyses.retention_rows,
+    "retention_people": analyses.retention_people,
+    "row_people": analyses.row_people,
+}

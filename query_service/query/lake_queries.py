@@ -8,15 +8,10 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from query_service.lake.copies import HourCopies
-from query_service.lake.errors import LakeFailure
-from query_service.lake.jobs import EventFiles, Job
-from query_service.lake.pool import LakePool
 from query_service.lake.question_sql import Row, dimension_columns
-from query_service.lake.reading import SESSIONS, Reading, definition_version, reading_of
-from query_service.lake.relations import EXCLUDED
-from query_service.lake.snapshots import LakeSnapshots
+from query_service.lake.reading import SESSIONS, definition_version, reading_of
 from query_service.query.catalog import METRIC, SESSION
+from query_service.query.lake_asking import Asked, LakeAsking
 from query_service.query.periods import Range
 from query_service.query.spec import TIMESTAMP, QuerySpec
 
@@ -36,8 +31,8 @@ class LakeAnswer:
 class LakeQueries:
     """The lake as a source of the query path."""
 
-    def __init__(self, pool: LakePool, snapshots: LakeSnapshots, copies: HourCopies, seconds: float = 15.0) -> None:
-        self._pool, self._snapshots, self._copies, self._seconds = pool, snapshots, copies, seconds
+    def __init__(self, asking: LakeAsking) -> None:
+        self._asking = asking
 
     def can_answer(self, spec: QuerySpec) -> bool:
         """Whether the lake knows all of the question's metrics: money and goals are counted in rollups alone."""
@@ -46,8 +41,8 @@ class LakeQueries:
 
     async def fingerprint(self, spec: QuerySpec, asked: Range | None = None) -> str:
         """Names the files that the question would be answered from."""
-        await self._snapshots.refresh()
-        return reading_of(_about(spec, asked), self._snapshots).fingerprint
+        await self._asking.snapshots.refresh()
+        return reading_of(_about(spec, asked), self._asking.snapshots).fingerprint
 
     async def run(self, spec: QuerySpec, asked: Range | None = None, values: Sequence[Row] | None = None) -> LakeAnswer:
         """Rows about `asked`, else about the question's range; of these values of the dimensions alone.
@@ -55,18 +50,17 @@ class LakeQueries:
         Raises LakeBusy, LakeLimit, LakeFailure.
         """
         about = _about(spec, asked)
-        try:
-            return await self._answered(about, values)
-        except LakeFailure:
-            # A file that was compacted away meanwhile is gone: the next look finds its successor.
-            return await self._answered(about, values)
 
-    async def _answered(self, spec: QuerySpec, values: Sequence[Row] | None) -> LakeAnswer:
-        await self._snapshots.refresh()
-        through = self._snapshots.complete_through
-        reading = reading_of(spec, self._snapshots)
-        statements = msgspec.to_builtins(reading.statements(values))
-        table = await self.rows(reading, {"statements": statements}, reading.tables())
+        async def answered(through: datetime | None) -> LakeAnswer:
+            return await self._answered(about, values, through)
+
+        return await self._asking.at_last_commits(answered)
+
+    async def _answered(self, spec: QuerySpec, values: Sequence[Row] | None, through: datetime | None) -> LakeAnswer:
+        reading = reading_of(spec, self._asking.snapshots)
+        statements = {"statements": msgspec.to_builtins(reading.statements(values))}
+        asked = Asked("rows", spec.tenant.app_id, statements, reading.events, reading.days, reading.tables())
+        table, _ = await self._asking.run(asked)
         return LakeAnswer(
             rows=rows_of(spec, table),
             exact=reading.is_exact,
@@ -75,21 +69,6 @@ class LakeQueries:
             fingerprint=reading.fingerprint,
             definition_version=definition_version(),
         )
-
-    async def rows(self, reading: Reading, arguments: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> pa.Table:
-        """Rows of statements over what a reading names."""
-        app_id = reading.spec.tenant.app_id
-        given = {**tables, **await self._excluded(reading.events)}
-        job = Job("rows", app_id, dict(arguments), reading.events, dict(reading.days), tuple(given), self._seconds)
-        table, _ = await self._pool.run(job, [*given.values()])
-        return table
-
-    async def _excluded(self, events: EventFiles | None) -> dict[str, pa.Table]:
-        if events is None:
-            return {}
-        read = self._snapshots.events(events.app_id, events.start_us, events.end_us)
-        excluded = await self._copies.excluded(read.homes, events.app_id)
-        return {EXCLUDED: excluded} if excluded.num_rows else {}
 
 
 def _about(spec: QuerySpec, asked: Range | None) -> QuerySpec:

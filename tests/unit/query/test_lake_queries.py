@@ -20,6 +20,7 @@ from query_service.lake.copies import HourCopies
 from query_service.lake.pool import LakePool
 from query_service.lake.snapshots import LakeSnapshots
 from query_service.query import spec as specs
+from query_service.query.lake_asking import LakeAsking
 from query_service.query.lake_queries import LakeQueries
 from query_service.query.model import Tenant
 from query_service.query.periods import place_of
@@ -48,7 +49,7 @@ class Lake:
         self.pool = LakePool(settings)
         self.snapshots = LakeSnapshots(settings)
         self.copies = HourCopies(self.pool, self.snapshots)
-        self.queries = LakeQueries(self.pool, self.snapshots, self.copies)
+        self.queries = LakeQueries(LakeAsking(self.pool, self.snapshots, self.copies))
 
     def stitch(self, *pairs: Mapping[str, str]) -> None:
         table = LakeTable(self.made.directory, IDENTITY_MAP)
