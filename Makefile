@@ -1,13 +1,15 @@
 # The two commands: `make up` and `make test`. Every EVENTMILL_* variable of the caller is honoured.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up test lint docs snippet bench chaos
+.PHONY: help up test lint docs snippet dashboard bench chaos
 
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input -c constraints.txt
+# Packages run no scripts of their own.
+NPM_CI := npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 CHECKED := eventmill ingest_service analytics_pipeline query_service clients/python tests
 
 help:
@@ -16,6 +18,7 @@ help:
 	@echo "make lint    format, lint, types, imports, SQL"
 	@echo "make docs    write the generated pages of docs/ again"
 	@echo "make snippet check and build the browser snippet; needs Node"
+	@echo "make dashboard  check the dashboard's scripts, copy its libraries again; needs Node"
 	@echo "make bench   measure: bench ingest, or NAME=freshness for another; ARGS for its options"
 	@echo "make chaos   kill parts under load and compare the counts"
 
@@ -67,6 +70,8 @@ lint: $(INSTALLED_DEV)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint dbt_project analytics_pipeline/sql analytics_pipeline/stores/checks eventmill/analysis/sql
+	@if command -v npm >/dev/null 2>&1; then cd clients/dashboard && { [ -x node_modules/.bin/tsc ] || $(NPM_CI); } && npm run --silent check; \
+	else echo "No Node.js here: the types of the dashboard's scripts are not checked."; fi
 
 docs: $(INSTALLED_DEV)
 	@$(BIN)/python -m eventmill.contracts.reference > docs/events.md
@@ -74,9 +79,11 @@ docs: $(INSTALLED_DEV)
 	@$(BIN)/python -m eventmill.settings_reference > docs/settings.md
 	@$(BIN)/python -m eventmill.settings_reference --env > .env.example
 
-# Its packages run no scripts of their own.
 snippet:
-	@cd clients/snippet && npm ci --ignore-scripts --no-audit --no-fund && npm run --silent check && npm run --silent build
+	@cd clients/snippet && $(NPM_CI) && npm run --silent check && npm run --silent build
+
+dashboard:
+	@cd clients/dashboard && $(NPM_CI) && npm run --silent check && npm run --silent vendor
 
 # `make bench ingest` and `make bench NAME=ingest` are the same.
 bench: $(INSTALLED_DEV)

@@ -1,8 +1,6 @@
 """Serves the pages and their files. No page asks any other host for anything, and its policy forbids it to."""
 
 import asyncio
-from collections.abc import Mapping
-from importlib.resources import files
 from typing import Any
 
 from litestar import Request, Response, get
@@ -12,6 +10,7 @@ from litestar.params import FromPath
 
 from eventmill.dbt import docs_page
 from eventmill.settings import Settings
+from query_service.dashboard.assets import TYPES, Asset, Assets, load
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -22,62 +21,69 @@ DBT_POLICY = (
     "sandbox allow-scripts allow-popups; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; "
     "style-src 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; frame-ancestors 'none'"
 )
-COMMON = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-cache"}
-TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+COMMON = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+ASK_AGAIN = {**COMMON, "Cache-Control": "no-cache"}
+# The path names the content: another content has another path.
+FOR_EVER = {**COMMON, "Cache-Control": "public, max-age=31536000, immutable"}
+
+Asked = Request[Any, Any, Any]
 
 
-def _html(text: str | bytes, status: int = 200, policy: str = POLICY) -> Response[bytes]:
-    content = text.encode() if isinstance(text, str) else text
-    headers = {**COMMON, "Content-Security-Policy": policy}
-    return Response(content, status_code=status, media_type="text/html; charset=utf-8", headers=headers)
-
-
-def load_files(settings: Settings) -> dict[str, str]:
-    """File name → text of everything beside this module that a browser asks for, with the ports filled in."""
-    texts = {
-        entry.name: entry.read_text(encoding="utf-8")
-        for entry in files("query_service.dashboard").iterdir()
-        if entry.name.rpartition(".")[2] in TYPES
-    }
+def load_files(settings: Settings) -> Assets:
+    """Everything beside this module that a browser asks for, with the ports filled in."""
     ports = {"{{dagster_port}}": settings.dagster_port, "{{ingest_port}}": settings.ingest_port}
-    for placeholder, port in ports.items():
-        texts["index.html"] = texts["index.html"].replace(placeholder, str(port))
-    return texts
+    return load({placeholder: str(port) for placeholder, port in ports.items()})
+
+
+def _html(asset: Asset, request: Asked, status: int = 200) -> Response[bytes]:
+    return _answer(asset, request, {**ASK_AGAIN, "Content-Security-Policy": POLICY}, status)
+
+
+def _answer(asset: Asset, request: Asked, headers: dict[str, str], status: int = 200) -> Response[bytes]:
+    coding, body = asset.chosen(request.headers.get("accept-encoding", ""))
+    named = f'{asset.etag[:-1]}{coding and "-"}{coding}"'
+    headers = {**headers, "ETag": named, "Vary": "Accept-Encoding"}
+    if request.headers.get("if-none-match") == named:
+        return Response(b"", status_code=304, headers=headers)
+    if coding:
+        headers["Content-Encoding"] = coding
+    return Response(body, status_code=status, media_type=asset.media_type, headers=headers)
 
 
 @get("/", include_in_schema=False)
-async def index(state: State) -> Response[bytes]:
-    """Today's numbers."""
-    return _html(state.files["index.html"])
+async def index(request: Asked, state: State) -> Response[bytes]:
+    """The dashboard; what it shows is in the address's fragment, which no server sees."""
+    return _html(state.files.by_path["index.html"], request)
 
 
 @get("/docs", include_in_schema=False)
-async def api_docs(state: State) -> Response[bytes]:
+async def api_docs(request: Asked, state: State) -> Response[bytes]:
     """The API's documentation, made of /openapi.json."""
-    return _html(state.files["api.html"])
+    return _html(state.files.by_path["api.html"], request)
 
 
-@get("/assets/{name:str}", include_in_schema=False)
-async def asset(state: State, name: FromPath[str]) -> Response[bytes]:
-    """A style sheet, script or picture of the pages."""
-    texts: Mapping[str, str] = state.files
-    kind = name.rpartition(".")[2]
-    if name not in texts or kind == "html":
-        raise NotFoundException(f"There is no file {name!r}.")
-    return Response(texts[name].encode(), media_type=f"{TYPES[kind]}; charset=utf-8", headers=COMMON)
+@get("/assets/{path:path}", include_in_schema=False)
+async def asset(request: Asked, state: State, path: FromPath[str]) -> Response[bytes]:
+    """A style sheet, script or picture of the pages; for ever where the path begins with the present version."""
+    assets: Assets = state.files
+    found = assets.find(path.removeprefix("/"))
+    if found is None or found[0].media_type == TYPES["html"]:
+        raise NotFoundException(f"There is no file {path[:200]!r}.")
+    return _answer(found[0], request, FOR_EVER if found[1] else ASK_AGAIN)
 
 
 @get("/docs/metrics", include_in_schema=False)
-async def metric_docs(state: State) -> Response[bytes]:
+async def metric_docs(request: Asked, state: State) -> Response[bytes]:
     """dbt's documentation of every metric, once it is generated."""
     try:
         content = await asyncio.to_thread(docs_page(state.settings).read_bytes)
     except FileNotFoundError:
-        return _html(state.files["not_built.html"], status=404)
-    return _html(content, policy=DBT_POLICY)
+        return _html(state.files.by_path["not_built.html"], request, status=404)
+    headers = {**ASK_AGAIN, "Content-Security-Policy": DBT_POLICY}
+    return Response(content, media_type=TYPES["html"], headers=headers)
 
 
 @get("/openapi.json", include_in_schema=False)
-async def openapi(request: Request[Any, Any, Any]) -> dict[str, Any]:
+async def openapi(request: Asked) -> dict[str, Any]:
     """The API's description, OpenAPI 3.1."""
     return request.app.openapi_schema.to_schema()

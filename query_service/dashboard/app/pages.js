@@ -1,0 +1,18 @@
+// Every page of the dashboard: its place in the navigation, and the module that draws it, loaded when it is opened.
+// A page module exports `default`, a component without properties. See docs/dashboard.md, "How a page is made".
+
+/**
+ * @typedef {object} PageEntry
+ * @property {string} page its name in the address
+ * @property {string} label
+ * @property {string} icon
+ * @property {string} group heading in the navigation; empty for none
+ * @property {() => Promise<{default: any}>} load
+ */
+
+/** @type {PageEntry[]} */
+export const PAGES = [
+  { page: "overview", label: "Overview", icon: "overview", group: "", load: () => import("./pages/overview.js") },
+  { page: "live", label: "Live", icon: "live", group: "", load: () => import("./pages/live.js") },
+  { page: "explore", label: "Explore", icon: "explore", group: "", load: () => import("./pages/explore.js") },
+];

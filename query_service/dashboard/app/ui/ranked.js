@@ -1,0 +1,72 @@
+// The largest values of a field, each with a bar behind its name; a click filters everything by it.
+import { html, useState } from "../html.js";
+import { fieldLabel, labelOf } from "../data/catalog.js";
+import { useQuestion } from "../data/questions.js";
+import { beat } from "../data/beat.js";
+import { formatMetric, formatShare, formatValue } from "../format.js";
+import { addFilter } from "../state/address.js";
+import { common } from "../state/range.js";
+import { Answered } from "./states.js";
+import { Boundary } from "./states.js";
+import { Details } from "./details.js";
+
+/** Sessions alone have these fields; everything else is filtered by the page. @type {Record<string, string>} */
+const FILTERED_BY = { entry_page: "page_url", exit_page: "page_url" };
+const ROWS = 9;
+
+/**
+ * @typedef {object} Tab
+ * @property {string} field
+ * @property {string} label
+ * @property {string} metric
+ * @property {string[]} more metrics of the full list, with `metric` first
+ */
+
+/** Lists of several fields under one heading. @param {{title: string, tabs: Tab[], empty?: string}} props */
+export function RankedLists({ title, tabs, empty }) {
+  const [field, setField] = useState(tabs[0].field);
+  const [isOpen, setOpen] = useState(false);
+  const tab = tabs.find((one) => one.field === field) ?? tabs[0];
+  return html`<section class="ranked" aria-label=${title}>
+    <header class="widget-head">
+      <h2>${title}</h2>
+      ${tabs.length > 1 && html`<div class="tabs" role="group" aria-label=${`${title} by`}>
+        ${tabs.map((one) => html`<button type="button" key=${one.field} aria-pressed=${one.field === field} onClick=${() => setField(one.field)}>${one.label}</button>`)}
+      </div>`}
+    </header>
+    <${Boundary} name=${title} key=${field}><${Ranked} ...${tab} empty=${empty} onMore=${() => setOpen(true)} /><//>
+    ${isOpen && html`<${Details} ...${tab} title=${tabs.length > 1 ? `${title}: ${tab.label}` : title} onClose=${() => setOpen(false)} />`}
+  </section>`;
+}
+
+/** @param {Tab & {empty?: string, onMore: () => void}} props */
+export function Ranked({ field, metric, empty, onMore }) {
+  const asked = useQuestion({ ...common.value, metrics: [metric], dimensions: [field], order_by: [[metric, "desc"]], limit: ROWS + 1 }, beat.value);
+  return html`<${Answered} asked=${asked} lines=${6} height="20rem" empty=${empty}>${(/** @type {any} */ answer) => html`
+    <${Bars} rows=${answer.data.slice(0, ROWS)} field=${field} metric=${metric} />
+    ${(answer.data.length > ROWS || answer.meta.next_cursor) && html`<button type="button" class="button plain tiny more" onClick=${onMore}>All ${fieldLabel(field).toLowerCase()} values</button>`}`}<//>`;
+}
+
+/** @param {{rows: any[], field: string, metric: string, onPick?: (row: any) => void}} props */
+export function Bars({ rows, field, metric, onPick }) {
+  const most = Math.max(1, ...rows.map((row) => row[metric] ?? 0));
+  const pick = onPick ?? ((row) => filterBy(field, row[field]));
+  return html`<div class="bars-head small quiet" aria-hidden="true"><span>${fieldLabel(field)}</span><span>${labelOf(metric)}</span></div>
+    <ol class="bars">${rows.map((row) => {
+      const name = row.is_other ? "Everything else" : formatValue(field, row[field]);
+      const value = formatMetric(metric, row[metric]);
+      const style = { "--part": `${(100 * (row[metric] ?? 0)) / most}%` };
+      const content = html`<bdi class=${row[field] === null ? "name quiet" : "name"}>${name}</bdi>`;
+      const title = row.is_other ? undefined : `Show only ${name}`;
+      return html`<li key=${`${row.is_other}${row[field]}`} style=${style}>
+        ${row.is_other ? html`<span class="bar-name">${content}</span>` : html`<button type="button" class="bar-name" title=${row[field] ?? name} aria-label=${`${name}: ${value} ${labelOf(metric).toLowerCase()}. ${title}`} onClick=${() => pick(row)}>${content}</button>`}
+        <span class="bar-value" title=${`${formatShare((row[metric] ?? 0) / most)} of the largest`}>${formatMetric(metric, row[metric], { short: true })}</span>
+      </li>`;
+    })}</ol>`;
+}
+
+/** @param {string} field @param {string | null} value */
+export function filterBy(field, value) {
+  const name = FILTERED_BY[field] ?? field;
+  addFilter(value === null ? ["is_not_set", name, []] : ["is", name, [value]]);
+}

@@ -1,0 +1,56 @@
+// One number with what became of it: its change, and its way through the range as a line.
+import { html } from "../html.js";
+import { isLessBetter, labelOf } from "../data/catalog.js";
+import { formatChange, formatMetric } from "../format.js";
+import { Failed } from "./states.js";
+import { Term } from "./term.js";
+
+/** @typedef {import("../types.d.ts").Asked} Asked */
+
+/**
+ * @param {{metric: string, label?: string, total: Asked, series?: Asked, isChosen?: boolean, onChoose?: () => void, currency?: string, than?: string}} props
+ *   `than` says in words what `total` was compared with.
+ */
+export function Stat({ metric, label, total, series, isChosen, onChoose, currency, than }) {
+  const row = total.answer?.data[0];
+  const value = row?.[metric];
+  const change = row?.change_percent?.[metric];
+  const name = label ?? labelOf(metric);
+  const text = formatMetric(metric, value, { short: true, currency });
+  const exact = formatMetric(metric, value, { currency });
+  if (total.error && !row) return html`<div class="stat"><div class="stat-label">${name}</div><${Failed} error=${total.error} retry=${total.retry} /></div>`;
+  return html`<div class=${isChosen ? "stat chosen" : "stat"} aria-busy=${total.status === "loading"} data-metric=${metric}>
+    <div class="stat-label"><${Term} metric=${metric} label=${label} meta=${total.answer?.meta} /></div>
+    ${onChoose
+      ? html`<button type="button" class="stat-value" aria-pressed=${isChosen} aria-label=${`${name}: ${exact}. Show it in the chart`} title=${exact} onClick=${onChoose}>${row ? text : html`<i class="bone" />`}</button>`
+      : html`<div class="stat-value" title=${exact}>${row ? text : html`<i class="bone" />`}</div>`}
+    <div class="stat-change"><${Change} metric=${metric} change=${change} isKnown=${row?.previous != null} before=${row?.previous?.[metric]} currency=${currency} than=${than} /></div>
+    <${Sparkline} values=${(series?.answer?.data ?? []).map((one) => one[metric])} />
+  </div>`;
+}
+
+/** @param {{metric: string, change?: number | null, isKnown: boolean, before?: number | null, currency?: string, than?: string}} props */
+export function Change({ metric, change, isKnown, before, currency, than = "the period before" }) {
+  if (!isKnown) return null;
+  if (change === null || change === undefined) return html`<span class="quiet" title=${`Nothing to compare with in ${than}`}>–</span>`;
+  const isGood = change > 0 !== isLessBetter(metric);
+  const tone = change === 0 ? "quiet" : isGood ? "good" : "bad";
+  const arrow = change > 0 ? "▲" : change < 0 ? "▼" : "";
+  return html`<span class=${tone} title=${`${formatMetric(metric, before, { currency })} in ${than}`}><span aria-hidden="true">${arrow}</span> ${formatChange(change)}</span>`;
+}
+
+const WIDTH = 120;
+const HEIGHT = 28;
+
+/** The course of a metric without axes; what it shows is in the chart and its table as well. @param {{values: (number | null)[]}} props */
+export function Sparkline({ values }) {
+  const known = values.map((value, place) => [place, value]).filter(([, value]) => value !== null && value !== undefined);
+  const numbers = known.map(([, value]) => Number(value));
+  const most = Math.max(0, ...numbers);
+  if (numbers.length < 2 || most === 0) return html`<svg class="spark" viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} aria-hidden="true"></svg>`;
+  const step = WIDTH / Math.max(1, values.length - 1);
+  const points = known.map(([place, value]) => `${(Number(place) * step).toFixed(1)},${(HEIGHT - 2 - ((HEIGHT - 4) * Number(value)) / most).toFixed(1)}`);
+  return html`<svg class="spark" viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
+    <polyline points=${points.join(" ")} vector-effect="non-scaling-stroke" />
+  </svg>`;
+}
