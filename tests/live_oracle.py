@@ -106,6 +106,7 @@ def summary(events: Sequence[Event], known: Sequence[Event], minutes: int, now_u
     pages = Counter(event["page_url"] for event in views if event["page_url"] is not None)
     top = sorted(pages, key=lambda page: (-pages[page], page))[:10]
     last5 = within(events, now_us - 5 * MINUTE_US, now_us)
+    before = within(events, now_us - 10 * MINUTE_US, now_us - 5 * MINUTE_US)
     first = start_us // MINUTE_US
     return {
         "total_views": len(views),
@@ -122,7 +123,8 @@ def summary(events: Sequence[Event], known: Sequence[Event], minutes: int, now_u
         },
         "events_5m": len(last5),
         "active_users_5m": len({actor(event) for event in last5 if not event["is_bot"]}),
-        "events_5m_before": len(within(events, now_us - 10 * MINUTE_US, now_us - 5 * MINUTE_US)),
+        "events_5m_before": len(before),
+        "active_users_5m_before": len({actor(event) for event in before if not event["is_bot"]}),
     }
 
 

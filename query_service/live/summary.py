@@ -45,19 +45,29 @@ def _counters(window: AppWindow, rows: Rows | None, now_us: int) -> dict[str, An
     """Counters of the last five minutes; `rows` are theirs where they are at hand."""
     start_us = max(now_us - CURRENT_US, window.start_us(now_us))
     current = rows or Rows(window, start_us, now_us)
-    visitors = len(distinct(current.actors[current.are_people], len(window.persons)))
-    before = len(Rows(window, start_us - CURRENT_US, start_us))
+    before = Rows(window, start_us - CURRENT_US, start_us)
+    visitors, visitors_before = _visitors(current), _visitors(before)
     is_known = start_us - CURRENT_US >= window.start_us(now_us)
     return {
         "events_5m": len(current),
         "active_users_5m": visitors,
         "current_visitors": visitors,
-        "events_5m_before": before if is_known else None,
-        "trend_percent": round(100 * (len(current) - before) / before, 2) if is_known and before else None,
+        "events_5m_before": len(before) if is_known else None,
+        "active_users_5m_before": visitors_before if is_known else None,
+        "trend_percent": _change(len(current), len(before)) if is_known else None,
+        "active_users_trend_percent": _change(visitors, visitors_before) if is_known else None,
         "window_start": instant(start_us),
         "window_end": instant(now_us),
         "updated_at": instant(now_us),
     }
+
+
+def _visitors(rows: Rows) -> int:
+    return len(distinct(rows.actors[rows.are_people], len(rows.window.persons)))
+
+
+def _change(now: int, before: int) -> float | None:
+    return round(100 * (now - before) / before, 2) if before else None
 
 
 def _crashes(rows: Rows) -> int:
