@@ -7,7 +7,7 @@ import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.datastructures import Cookie, State
 from litestar.exceptions import NotFoundException
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from query_service.access import Access
 from query_service.auth import SESSION_COOKIE, session_token
@@ -19,7 +19,7 @@ from query_service.rest.problems import PROBLEMS
 ATTEMPT_COOKIE = "em_sign_in"
 NO_STORE = {"Cache-Control": "no-store"}
 Next = Annotated[
-    str | None, Parameter(query="next", description="Path of the page to show afterwards; `/` by default.")
+    str | None, QueryParameter(name="next", description="Path of the page to show afterwards; `/` by default.")
 ]
 
 

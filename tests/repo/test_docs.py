@@ -82,7 +82,7 @@ def _routes_of(app: Litestar | IngestFront) -> set[tuple[str, str]]:
 def _listed_routes(heading: str) -> set[tuple[str, str]]:
     text = (DOCS / "http_api.md").read_text(encoding="utf-8")
     section = text.partition(f"\n## {heading} ")[2].partition("\n## ")[0]
-    return set(re.findall(r"^\| `([A-Z]+) (/[^`]*)`", section, re.MULTILINE))
+    return set(re.findall(r"^\| \[?`([A-Z]+) (/[^`]*)`", section, re.MULTILINE))
 
 
 def test_every_relative_link_leads_somewhere() -> None:
