@@ -87,6 +87,12 @@ class Settings(BaseSettings):
     query_max_body_bytes: int = Field(
         1024**2, ge=1024, description="Most bytes of a request's body at the query service; beyond, it says 413."
     )
+    ingest_url: str | None = Field(
+        None, description="Address of the gateway, where GraphQL's trackEvents sends events; else that of this machine."
+    )
+    graphql_introspection: bool = Field(
+        False, description="Whether every key may ask GraphQL for its schema, not admin keys alone (0 or 1)."
+    )
     slow_query_ms: int = Field(
         500, ge=1, description="Milliseconds from which on the query service logs a statement in Postgres as slow."
     )

@@ -19,6 +19,9 @@ from query_service.access import Access
 from query_service.boards.answers import WidgetAnswers
 from query_service.control_store import ControlStore
 from query_service.dashboard import pages
+from query_service.graphql.gateway import Gateway
+from query_service.graphql.http import graphql
+from query_service.graphql.socket import graphql_socket
 from query_service.lake import problems as lake_problems
 from query_service.lake.service import Lake
 from query_service.limits import RequestLimits, tell_limits
@@ -69,6 +72,7 @@ def create_app(settings: Settings) -> RequestLog:
             "lake": lake,
             "widgets": WidgetAnswers(path, definitions),
             "live": live_service,
+            "gateway": Gateway(settings),
             "access": access,
             "control": control,
             "key_cache": access.store.keys,
@@ -89,6 +93,7 @@ def create_app(settings: Settings) -> RequestLog:
         lake.start()
         yield
         await live_service.stop()
+        await state.gateway.close()
         await lake.close()
         await control.close()
         await access.close()
@@ -100,6 +105,8 @@ def create_app(settings: Settings) -> RequestLog:
             auth,
             dashboards.public,
             live,
+            graphql,
+            graphql_socket,
             health.live,
             health.ready,
             health.metrics,
