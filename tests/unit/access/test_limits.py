@@ -1,9 +1,12 @@
 """Requests of a credential are bounded, and it is told how."""
 
 import pytest
+from litestar import Litestar, get
+from litestar.datastructures import State
+from litestar.testing import TestClient
 
-from query_service.access_problems import TooManyRequests
-from query_service.limits import BURST_SECONDS, RequestLimits
+from query_service.access_problems import HANDLERS, TooManyRequests
+from query_service.limits import BURST_SECONDS, RequestLimits, limit_strangers, tell_limits
 
 
 class Clock:
@@ -39,3 +42,19 @@ def test_credentials_do_not_share_a_limit() -> None:
 def test_zero_is_no_limit() -> None:
     limits = RequestLimits(0, Clock())
     assert [limits.take("key:a") for _ in range(100)] == [{}] * 100
+
+
+@get("/", guards=[limit_strangers])
+async def limited() -> str:
+    return "x"
+
+
+def test_a_refusal_over_http_says_when_to_come_again() -> None:
+    state = State({"limits": RequestLimits(1, Clock())})
+    app = Litestar([limited], state=state, before_send=[tell_limits], exception_handlers=HANDLERS, openapi_config=None)
+    with TestClient(app) as client:
+        answers = [client.get("/") for _ in range(BURST_SECONDS + 1)]
+    assert answers[0].headers["ratelimit"] == '"credential";r=9;t=1'
+    refused = answers[-1]
+    assert (refused.status_code, refused.headers["content-type"]) == (429, "application/problem+json")
+    assert (refused.headers["retry-after"], refused.headers["ratelimit"]) == ("1", '"credential";r=0;t=1')
