@@ -42,8 +42,13 @@ def counted(spec: QuerySpec) -> str:
 
 def bounds(spec: QuerySpec) -> tuple[int, int]:
     """Microseconds since 1970 of the range's start and end."""
-    start, end = ((at - _EPOCH) // _MICROSECOND for at in spec.range.instants)
+    start, end = (microseconds(at) for at in spec.range.instants)
     return start, end
+
+
+def microseconds(at: datetime) -> int:
+    """Since 1970."""
+    return (at - _EPOCH) // _MICROSECOND
 
 
 def conditions(spec: QuerySpec, extra: str = "true") -> tuple[str, list[Value]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -23,6 +23,8 @@ SESSIONS = "sessions"
 _GRAINS_OF_DAYS = {None, "day", "week", "month"}
 # A session of an event began on the day of it or the two before.
 _DAYS_BEFORE = 2
+# Day tables of earlier days are there, or their periods say that they are not.
+_NEWEST_DAYS = 3
 _DAY, _MICROSECOND = timedelta(days=1), timedelta(microseconds=1)
 # The modules whose text is the definition of the numbers.
 _DEFINING = ("question_sql", "event_sql", "day_sql", "session_sql", "relations")
@@ -70,6 +72,7 @@ def reading_of(spec: QuerySpec, snapshots: LakeSnapshots) -> Reading:
     """What the question reads, of the files that there are now."""
     of_events = [one for one in spec.measures if one.rollup is METRIC]
     is_of_days = spec.granularity in _GRAINS_OF_DAYS and is_whole(spec.range, "day") and day_sql.fits(spec, of_events)
+    is_of_days = is_of_days and snapshots.has_days(spec.tenant.app_id, _newest_days(spec, snapshots))
     names = day_sql.tables(of_events) if is_of_days else []
     days, app_id = days_of(spec), spec.tenant.app_id
     found = {name: snapshots.days(name, app_id, days.start, days.end - _DAY) for name in names}
@@ -78,6 +81,18 @@ def reading_of(spec: QuerySpec, snapshots: LakeSnapshots) -> Reading:
         found[SESSIONS] = snapshots.days(SESSIONS, app_id, first, days.end)
     events = _events(spec, snapshots, is_read=not is_of_days and bool(of_events))
     return Reading(spec, is_of_days, events, found)
+
+
+def _newest_days(spec: QuerySpec, snapshots: LakeSnapshots) -> list[date]:
+    """The last days of the range with events: the pipeline may not have come to them yet."""
+    days, app_id = days_of(spec), spec.tenant.app_id
+    found = []
+    for number in range(1, min(days.days, _NEWEST_DAYS) + 1):
+        day = days.end - number * _DAY
+        start, end = DateRange(day, day + _DAY, days.time_zone).instants
+        if snapshots.events(app_id, *(event_sql.microseconds(at) for at in (start, end))).files:
+            found.append(day)
+    return found
 
 
 def days_of(spec: QuerySpec) -> DateRange:

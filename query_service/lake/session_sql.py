@@ -33,7 +33,8 @@ def session_parts(spec: QuerySpec, measures: Sequence[Measure]) -> list[Part]:
     cuts = [f"{ENTRY_OF.get(name, name)} as {column}" for name, column in _columns(spec)]
     start, end = event_sql.bounds(spec)
     rows = (
-        f"select {', '.join([*buckets, *cuts, 'sessions.*'])} from {_ROWS} as sessions{join} where traffic in {traffics}"
+        f"select {', '.join([*buckets, *cuts, 'sessions.*'])} from {_ROWS} as sessions{join}"
+        f" where traffic in {traffics}"
         f" and started_at >= make_timestamptz({start}) and started_at < make_timestamptz({end}) and {entered}"
     )
     keys = key_columns(spec)

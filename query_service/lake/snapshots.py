@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from eventmill.lake import DAY_TABLES, EVENTS, IDENTITY_MAP, LakeTable, TableDefinition, lake_directory
+from eventmill.lake import ACTOR_DAYS, DAY_TABLES, EVENTS, IDENTITY_MAP, LakeTable, TableDefinition, lake_directory
 from eventmill.settings import Settings
 from query_service.lake.table_files import LakeFile, TableFiles
 
@@ -76,6 +76,11 @@ class LakeSnapshots:
         """No event of the app is later than this, in microseconds since 1970; 0 where it has none."""
         files = self._tables[EVENTS.name].files()
         return max((file.last_us or 0 for file in files if file.may_hold(app_id, _FIRST_US, _LAST_US)), default=0)
+
+    def has_days(self, app_id: str, days: Sequence[date]) -> bool:
+        """Whether each of the days that events can lie in has been computed."""
+        known = {date for (date, app) in self._tables[ACTOR_DAYS.name].partitions if app == app_id}
+        return known.issuperset(days)
 
     def days(self, table: str, app_id: str, first: date | None = None, last: date | None = None) -> tuple[str, ...]:
         """Files of a day table from the local date `first` to `last`, both included; None sets no bound."""
