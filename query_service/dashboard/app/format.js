@@ -14,6 +14,7 @@ const signedFine = new Intl.NumberFormat([], { style: "percent", maximumFraction
 const UNKNOWN = "–";
 // From here on a card has no room for every digit.
 const LONG = 1_000_000;
+const MANIFOLD = 900;
 
 /** @type {Record<string, (value: number, short: boolean, currency?: string) => string>} */
 const UNITS = {
@@ -55,8 +56,11 @@ function money(value, short, currency) {
 export const formatCount = (value) => (value === null || value === undefined ? UNKNOWN : whole.format(value));
 /** Of a whole: 0.42 → 42 %. @param {number} share */
 export const formatShare = (share) => percent.format(share);
-/** Percent as the API gives them, with their sign. @param {number} change */
-export const formatChange = (change) => (Math.abs(change) < 10 ? signedFine : signed).format(change / 100);
+/** Percent as the API gives them, with their sign; beyond tenfold as a factor. @param {number} change */
+export function formatChange(change) {
+  if (change >= MANIFOLD) return `× ${compact.format(change / 100 + 1)}`;
+  return (Math.abs(change) < 10 ? signedFine : signed).format(change / 100);
+}
 
 /** Seconds as people say them: 42s, 3m 05s, 2h 10m. @param {number} seconds */
 export function formatDuration(seconds) {
@@ -118,12 +122,15 @@ export function formatInstant(instant, { seconds = false } = {}) {
 export const formatDay = (day, withYear = false) =>
   new Intl.DateTimeFormat([], { timeZone: "UTC", day: "numeric", month: "short", ...(withYear ? { year: "numeric" } : {}) }).format(new Date(`${day}T00:00:00Z`));
 
+/** Their values are a closed list of ours. */
+const CODED = new Set(["channel", "device_type", "source"]);
 const regions = new Intl.DisplayNames(["en"], { type: "region", fallback: "none" });
 
 /** A value of a field for people. @param {string} field @param {string | null} value */
 export function formatValue(field, value) {
   if (value === null) return "Not set";
   if (field === "country" && /^[A-Z]{2}$/.test(value)) return regions.of(value) ?? value;
+  if (CODED.has(field)) return value.charAt(0).toUpperCase() + value.slice(1).replaceAll("_", " ");
   // The scheme says nothing here, and would push the end of a long address out of sight.
   return value.replace(/^https?:\/\//, "");
 }

@@ -1,6 +1,6 @@
 // Questions of version 2. Widgets ask one by one; what they ask in the same moment goes out once, and together where it
 // differs only in the metrics. Nobody waits for an answer any more: its request is aborted.
-import { useEffect, useState } from "../html.js";
+import { useEffect, useRef, useState } from "../html.js";
 import { ask } from "./api.js";
 import { familyOf } from "./catalog.js";
 
@@ -121,26 +121,45 @@ export function usePost(path, body, beat = 0, params) {
   });
 }
 
+/** @typedef {{answer: Promise<any>, leave: () => void}} Ask */
+/** @typedef {{name: string | null, answer: any, error: Error | null}} Found */
+
 /**
- * @param {string | null} name @param {number} beat @param {() => {answer: Promise<any>, leave: () => void}} begin
+ * @param {string | null} name @param {number} beat @param {() => Ask} begin
  * @returns {import("../types.d.ts").Asked<any>}
  */
 function useAsked(name, beat, begin) {
   const [turn, setTurn] = useState(0);
-  const [found, setFound] = useState(/** @type {{name: string | null, answer: any, error: Error | null}} */ ({ name: null, answer: null, error: null }));
+  const [found, setFound] = useState(/** @type {Found} */ ({ name: null, answer: null, error: null }));
+  const open = useRef(/** @type {Ask | null} */ (null));
+  const last = useRef(beat);
+  const start = () => {
+    const mine = begin();
+    open.current = mine;
+    const isMine = () => open.current === mine;
+    const finish = (/** @type {(was: Found) => Found} */ change) => {
+      if (!isMine()) return;
+      open.current = null;
+      setFound(change);
+    };
+    mine.answer.then(
+      (answer) => finish(() => ({ name, answer, error: null })),
+      (error) => finish((was) => (error.name === "AbortError" ? was : { name, answer: was.name === name ? was.answer : null, error })),
+    );
+  };
   useEffect(() => {
     if (name === null) return undefined;
-    const { answer, leave } = begin();
-    let isOver = false;
-    answer.then(
-      (body) => isOver || setFound({ name, answer: body, error: null }),
-      (error) => isOver || error.name === "AbortError" || setFound((was) => ({ name, answer: was.name === name ? was.answer : null, error })),
-    );
+    start();
     return () => {
-      isOver = true;
-      leave();
+      open.current?.leave();
+      open.current = null;
     };
-  }, [name, beat, turn]);
+  }, [name, turn]);
+  useEffect(() => {
+    // A slow answer is waited for: asking anew would never see one.
+    if (last.current !== beat && name !== null && !open.current) start();
+    last.current = beat;
+  }, [beat]);
   const isCurrent = found.name === name;
   const status = !isCurrent ? "loading" : found.error ? "failed" : "ready";
   return { status, answer: found.answer, error: isCurrent ? found.error : null, retry: () => setTurn((was) => was + 1) };

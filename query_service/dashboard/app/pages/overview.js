@@ -24,8 +24,11 @@ const PAGES = [
 const SOURCES = [
   { field: "channel", label: "Channel", ...VISITORS },
   { field: "referrer_host", label: "Referrer", ...VISITORS },
+];
+const CAMPAIGNS = [
   { field: "utm_campaign", label: "Campaign", ...VISITORS },
-  { field: "utm_source", label: "UTM source", ...VISITORS },
+  { field: "utm_source", label: "Source", ...VISITORS },
+  { field: "utm_medium", label: "Medium", ...VISITORS },
 ];
 const COUNTRIES = [{ field: "country", label: "Country", ...VISITORS }];
 const DEVICES = [
@@ -57,6 +60,7 @@ export default function Overview() {
     <div class="columns">
       <${RankedLists} title="Pages" tabs=${PAGES} empty="No page views in this range." />
       <${RankedLists} title="Sources" tabs=${SOURCES} />
+      <${RankedLists} title="Campaigns" tabs=${CAMPAIGNS} />
       <${RankedLists} title="Countries" tabs=${COUNTRIES} />
       <${RankedLists} title="Devices" tabs=${DEVICES} />
       <${RankedLists} title="Events" tabs=${HAPPENED} />

@@ -76,8 +76,8 @@ function Code() {
   };
   return html`<div class="stack">
     <label class="named">Write key, printed when the app was created<input class="field mono" placeholder="em_w_…" autocomplete="off" spellcheck="false" value=${key} onInput=${keep} /></label>
-    <${Segments} name="How to send" options=${KINDS} value=${kind} onChoose=${setKind} />
-    <div class="code"><pre tabindex="0" aria-label="Code to send an event"><code>${text}</code></pre>
+    <div class="row spread"><${Segments} name="How to send" options=${KINDS} value=${kind} onChoose=${setKind} />
       <button type="button" class="button tiny" onClick=${copy}><${Icon} name=${isCopied ? "check" : "copy"} />${isCopied ? "Copied" : "Copy"}</button></div>
+    <div class="code"><pre tabindex="0" role="region" aria-label="Code to send an event"><code>${text}</code></pre></div>
   </div>`;
 }

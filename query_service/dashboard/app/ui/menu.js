@@ -3,10 +3,10 @@ import { html, useEffect, useRef, useState } from "../html.js";
 import { Icon } from "./icon.js";
 
 /**
- * @param {{label: any, name?: string, icon?: string, align?: "left" | "right", plain?: boolean, children: (close: () => void) => any}} props
- *   `name` is what screen readers hear where the label does not say it.
+ * @param {{label: any, name?: string, icon?: string, align?: "left" | "right", plain?: boolean, isBare?: boolean, children: (close: () => void) => any}} props
+ *   `name` is what screen readers hear where the label does not say it; `isBare` leaves the arrow out.
  */
-export function Menu({ label, name, icon, align = "right", plain = false, children }) {
+export function Menu({ label, name, icon, align = "right", plain = false, isBare = false, children }) {
   const [isOpen, setOpen] = useState(false);
   const root = useRef(/** @type {HTMLElement | null} */ (null));
   const opener = useRef(/** @type {HTMLButtonElement | null} */ (null));
@@ -26,7 +26,7 @@ export function Menu({ label, name, icon, align = "right", plain = false, childr
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => isOpen && moveIn(root.current, event, close);
   return html`<div class="menu" ref=${root} onKeyDown=${onKeyDown}>
     <button type="button" class=${plain ? "button plain" : "button"} ref=${opener} aria-haspopup="true" aria-expanded=${isOpen}
-      aria-label=${name} onClick=${() => setOpen(!isOpen)}>${icon && html`<${Icon} name=${icon} />`}${label}${!plain && html`<${Icon} name="down" />`}</button>
+      aria-label=${name} onClick=${() => setOpen(!isOpen)}>${icon && html`<${Icon} name=${icon} />`}${label}${label && !isBare && html`<${Icon} name="down" />`}</button>
     ${isOpen && html`<div class=${align === "left" ? "menu-list left" : "menu-list"} role="menu" aria-label=${name}>${children(close)}</div>`}
   </div>`;
 }

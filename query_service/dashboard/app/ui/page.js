@@ -1,6 +1,6 @@
 // The frame of every page: its title, what its numbers rest on, its controls and filters, and whether the app is silent.
 import { html, useEffect } from "../html.js";
-import { formatInstant } from "../format.js";
+import { formatCount, formatInstant } from "../format.js";
 import { app } from "../state/apps.js";
 import { AddFilter, FilterBar } from "./filter_bar.js";
 import { ComparePicker, RangePicker } from "./range_picker.js";
@@ -28,6 +28,6 @@ export function Freshness({ meta }) {
   if (!meta) return html`<p class="freshness" aria-hidden="true">${" "}</p>`;
   const through = meta.complete_through ? `Complete through ${formatInstant(meta.complete_through, { seconds: true })}` : "Nothing computed yet";
   return html`<p class="freshness" data-as-of=${meta.as_of}><span>${through} (${meta.range.time_zone})</span>
-    ${meta.late_pending > 0 && html`<span>· ${meta.late_pending} late events to come</span>`}
+    ${meta.late_pending > 0 && html`<span>· ${formatCount(meta.late_pending)} late events to come</span>`}
     ${!meta.exact && meta.source !== "live" && html`<span>· not exact${meta.floor ? `: raw events before ${formatInstant(meta.floor)} are archived` : ""}</span>`}</p>`;
 }

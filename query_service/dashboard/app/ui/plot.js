@@ -31,7 +31,7 @@ export function options(latest, width, height, onPoint) {
   return {
     width: Math.max(width, 50),
     height,
-    padding: [10, 6, 0, 0],
+    padding: [10, latest.current.times.length > 3 ? 6 : 22, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { size: 8, width: 2 }, drag: { x: Boolean(latest.current.onSelect), y: false, setScale: false } },
     scales: { x: { time: false, range: (/** @type {any} */ _plot, /** @type {number} */ least, /** @type {number} */ most) => sides(kind, least, most) }, y: { range: (/** @type {any} */ _plot, /** @type {number} */ _least, /** @type {number} */ most) => [0, roundUp(most)] } },
@@ -85,8 +85,10 @@ function ticks({ times, granularity }, width) {
   const steps = STEPS[granularity ?? "day"] ?? STEPS.day;
   const step = steps.find((one) => times.length / one <= most) ?? Math.ceil(times.length / most);
   const first = times.findIndex((time) => place(time, granularity) % step === 0);
-  const start = granularity === "hour" || granularity === "minute" ? Math.max(0, first) : (times.length - 1) % step;
-  return times.map((_, at) => at).filter((at) => at >= start && (at - start) % step === 0);
+  const start = granularity === "hour" || granularity === "minute" ? Math.max(0, first) : 0;
+  // The last one would be cut off by the edge.
+  const end = times.length > 3 ? times.length - 1 : times.length;
+  return times.map((_, at) => at).filter((at) => at >= start && at < end && (at - start) % step === 0);
 }
 
 /** Hour or minute of an instant on the app's clock, which its text carries. @param {string} time @param {any} granularity */

@@ -44,7 +44,7 @@ export function Ranked({ field, metric, empty, onMore }) {
   const asked = useQuestion({ ...common.value, metrics: [metric], dimensions: [field], order_by: [[metric, "desc"]], limit: ROWS + 1 }, beat.value);
   return html`<${Answered} asked=${asked} lines=${6} height="20rem" empty=${empty}>${(/** @type {any} */ answer) => html`
     <${Bars} rows=${answer.data.slice(0, ROWS)} field=${field} metric=${metric} />
-    ${(answer.data.length > ROWS || answer.meta.next_cursor) && html`<button type="button" class="button plain tiny more" onClick=${onMore}>All ${fieldLabel(field).toLowerCase()} values</button>`}`}<//>`;
+    ${(answer.data.length > ROWS || answer.meta.next_cursor) && html`<button type="button" class="button plain tiny more" onClick=${onMore}>Show all</button>`}`}<//>`;
 }
 
 /** @param {{rows: any[], field: string, metric: string, onPick?: (row: any) => void}} props */

@@ -11,7 +11,7 @@ const port = (/** @type {string} */ name) => document.querySelector(`meta[name="
 export const dagsterUrl = (path = "/") => `${location.protocol}//${location.hostname}:${port("dagster-port")}${path}`;
 export const ingestUrl = () => `${location.protocol}//${location.hostname}:${port("ingest-port")}`;
 const NEXT = /** @type {const} */ ({ system: "light", light: "dark", dark: "system" });
-const SAID = { system: "Theme: as the system", light: "Theme: light", dark: "Theme: dark" };
+const SAID = { system: "Theme: system", light: "Theme: light", dark: "Theme: dark" };
 
 /** @param {{children?: any}} props */
 export function Shell({ children }) {

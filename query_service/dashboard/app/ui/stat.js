@@ -3,7 +3,7 @@ import { html } from "../html.js";
 import { isLessBetter, labelOf } from "../data/catalog.js";
 import { formatChange, formatMetric } from "../format.js";
 import { Failed } from "./states.js";
-import { Term } from "./term.js";
+import { Hint, Term } from "./term.js";
 
 /** @typedef {import("../types.d.ts").Asked} Asked */
 
@@ -18,7 +18,7 @@ export function Stat({ metric, label, total, series, isChosen, onChoose, currenc
   const name = label ?? labelOf(metric);
   const text = formatMetric(metric, value, { short: true, currency });
   const exact = formatMetric(metric, value, { currency });
-  if (total.error && !row) return html`<div class="stat"><div class="stat-label">${name}</div><${Failed} error=${total.error} retry=${total.retry} /></div>`;
+  if (total.error && !row) return html`<${Missing} metric=${metric} label=${label} asked=${total} />`;
   return html`<div class=${isChosen ? "stat chosen" : "stat"} aria-busy=${total.status === "loading"} data-metric=${metric}>
     <div class="stat-label"><${Term} metric=${metric} label=${label} meta=${total.answer?.meta} /></div>
     ${onChoose
@@ -29,9 +29,18 @@ export function Stat({ metric, label, total, series, isChosen, onChoose, currenc
   </div>`;
 }
 
+/** A card whose number is missing: why is in its explanation. @param {{metric: string, label?: string, asked: Asked}} props */
+function Missing({ metric, label, asked }) {
+  return html`<div class="stat" data-metric=${metric}>
+    <div class="stat-label"><${Hint} label=${label ?? labelOf(metric)}><${Failed} error=${asked.error} /><//></div>
+    <div class="stat-value quiet">–</div>
+    <button type="button" class="link small" onClick=${asked.retry}>Try again</button>
+  </div>`;
+}
+
 /** @param {{metric: string, change?: number | null, isKnown: boolean, before?: number | null, currency?: string, than?: string}} props */
 export function Change({ metric, change, isKnown, before, currency, than = "the period before" }) {
-  if (!isKnown) return null;
+  if (!isKnown || (change == null && before == null)) return null;
   if (change === null || change === undefined) return html`<span class="quiet" title=${`Nothing to compare with in ${than}`}>–</span>`;
   const isGood = change > 0 !== isLessBetter(metric);
   const tone = change === 0 ? "quiet" : isGood ? "good" : "bad";

@@ -1,7 +1,7 @@
 // The name of a number. Pointing at it, focusing or tapping it says what it means, where it comes from and how fresh it is.
 import { html, useEffect, useId, useLayoutEffect, useRef, useState } from "../html.js";
 import { describe, labelOf, loadCatalog } from "../data/catalog.js";
-import { formatInstant } from "../format.js";
+import { formatCount, formatInstant } from "../format.js";
 
 /** @typedef {import("../types.d.ts").Meta} Meta */
 const SOURCES = /** @type {Record<string, string>} */ ({
@@ -32,7 +32,7 @@ function Definition({ metric, meta }) {
 export function Provenance({ meta }) {
   const through = meta.complete_through && `Complete through ${formatInstant(meta.complete_through, { seconds: true })}.`;
   return html`<p class="quiet">From ${SOURCES[meta.source] ?? meta.source}${meta.exact ? ", exact" : ", not exact"}.
-    ${" "}${through || "Nothing is computed yet."}${meta.late_pending ? ` ${meta.late_pending} late events are still to be counted.` : ""}
+    ${" "}${through || "Nothing is computed yet."}${meta.late_pending ? ` ${formatCount(meta.late_pending)} late events are still to be counted.` : ""}
     ${meta.bots === "counted" ? " Bots count." : ""}</p>`;
 }
 

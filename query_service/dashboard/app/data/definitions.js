@@ -1,0 +1,95 @@
+// Definitions of goals, cohorts and funnels, as docs/definitions.md has them: in words, and in the address.
+import { OPERATORS, formatValue } from "../format.js";
+import { fieldLabel } from "./catalog.js";
+
+/** @typedef {import("../types.d.ts").Filter} Filter */
+/** @typedef {{event_type?: string, event_name?: string, filters?: Filter[]}} EventFilter */
+/** @typedef {EventFilter & {name?: string}} Step */
+/**
+ * @typedef {object} Funnel
+ * @property {Step[]} steps
+ * @property {string} [window]
+ * @property {"ordered" | "strict" | "any"} [order]
+ * @property {string} [breakdown]
+ * @property {"actor" | "session"} [count_by]
+ * @property {number} [days]
+ * @property {string} [from]
+ * @property {string} [to]
+ * @property {boolean} [include_bots]
+ * @property {any[]} [exclude]
+ */
+/**
+ * @typedef {object} Cohort
+ * @property {EventFilter} filter
+ * @property {EventFilter | "any"} [return_event]
+ * @property {string} [from]
+ * @property {string} [to]
+ * @property {number} [at_least]
+ * @property {boolean} [include_bots]
+ */
+
+/** A definition that the address carries; null where it carries none. @param {string} text @returns {any} */
+export function readDefinition(text) {
+  try {
+    const found = JSON.parse(text);
+    return found && typeof found === "object" && !Array.isArray(found) ? found : null;
+  } catch {
+    return null;
+  }
+}
+
+/** What must hold, in words. @param {Filter} filter */
+export function conditionWords([op, field, values]) {
+  const listed = values.map((value) => formatValue(field, String(value))).join(" or ");
+  return `${fieldLabel(field)} ${OPERATORS[op] ?? op} ${listed}`.trim();
+}
+
+/** The event that a filter asks for. @param {EventFilter | undefined} filter */
+export const eventWords = (filter) => filter?.event_name ?? filter?.event_type ?? "any event";
+
+/** @param {EventFilter | undefined} filter */
+export function filterWords(filter) {
+  const conditions = (filter?.filters ?? []).map(conditionWords);
+  return [eventWords(filter), ...(conditions.length ? [`where ${conditions.join(" and ")}`] : [])].join(" ");
+}
+
+/** The filter as conditions of a question. @param {EventFilter} filter @returns {Filter[]} */
+export function asConditions({ event_type, event_name, filters = [] }) {
+  return [
+    ...(event_type ? [/** @type {Filter} */ (["is", "event_type", [event_type]])] : []),
+    ...(event_name ? [/** @type {Filter} */ (["is", "event_name", [event_name]])] : []),
+    ...filters,
+  ];
+}
+
+/** Whether a filter asks for anything. @param {EventFilter | undefined} filter */
+export const isComplete = (filter) => Boolean(filter && (filter.event_type || filter.event_name || filter.filters?.length));
+
+/** Whose numbers a cohort has, in words. @param {Cohort} cohort */
+export function cohortWords({ filter, return_event, at_least = 1, from, to }) {
+  const often = at_least > 1 ? ` at least ${at_least} times` : "";
+  const when = [from && `from ${from}`, to && `before ${to}`].filter(Boolean).join(" ");
+  const back = return_event === "any" ? "anything" : return_event ? filterWords(return_event) : "the same";
+  return `${filterWords(filter)}${often}${when && ` ${when}`}; came back by ${back}`;
+}
+
+/** Takes an empty choice out, so that two ways to one definition are one address. @template T @param {T} definition @returns {T} */
+export function tidied(definition) {
+  return JSON.parse(JSON.stringify(definition, (_key, value) => (value === "" || value === null || (Array.isArray(value) && !value.length && _key === "filters") ? undefined : value)));
+}
+
+const UNITS = /** @type {const} */ ({ s: "seconds", m: "minutes", h: "hours", d: "days", w: "weeks" });
+
+/** "7d" as its parts. @param {string} [text] @returns {{count: number, unit: keyof typeof UNITS}} */
+export function windowParts(text = "7d") {
+  const found = /^(\d+)([smhdw])$/.exec(text);
+  return found ? { count: Number(found[1]), unit: /** @type {keyof typeof UNITS} */ (found[2]) } : { count: 7, unit: "d" };
+}
+
+/** @param {string} [text] */
+export function windowWords(text) {
+  const { count, unit } = windowParts(text);
+  return `${count} ${count === 1 ? UNITS[unit].slice(0, -1) : UNITS[unit]}`;
+}
+
+export const WINDOW_UNITS = Object.entries(UNITS);
