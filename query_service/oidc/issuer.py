@@ -67,7 +67,9 @@ class Issuer:
 
         Raises NotReadyError where the key is unknown and the issuer cannot be asked.
         """
-        if not self._knows(key_id) or self._clock() >= self._fresh_until:
+        # While one request looks whether a known key is still there, the others go on with it.
+        is_due = self._clock() >= self._fresh_until and not self._lock.locked()
+        if not self._knows(key_id) or is_due:
             await self._look(key_id)
         found = (self._keys or {}).get(key_id)
         if found is None and self._error:

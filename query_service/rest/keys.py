@@ -11,6 +11,7 @@ from litestar.params import FromPath, Parameter
 
 from eventmill.control import audit as audit_log
 from eventmill.control import keys
+from eventmill.control.credentials import PEOPLE
 from eventmill.control.keys import Key, NewKey
 from eventmill.errors import DefinitionError, EventmillError
 from query_service.auth import require_admin
@@ -137,7 +138,8 @@ def _made(made: NewKey) -> dict[str, list[dict[str, Any]]]:
 
 def _row(key: Key) -> dict[str, Any]:
     row = asdict(key)
-    return {"id": str(row.pop("key_id"))} | row | {"people": "people" in row.pop("scopes")}
+    key_id, scopes = row.pop("key_id"), row.pop("scopes")
+    return {"id": str(key_id)} | row | {"people": PEOPLE in scopes}
 
 
 def _origins(given: object) -> list[str] | None:
