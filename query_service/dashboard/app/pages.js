@@ -15,4 +15,5 @@ export const PAGES = [
   { page: "overview", label: "Overview", icon: "overview", group: "", load: () => import("./pages/overview.js") },
   { page: "live", label: "Live", icon: "live", group: "", load: () => import("./pages/live.js") },
   { page: "explore", label: "Explore", icon: "explore", group: "", load: () => import("./pages/explore.js") },
+  { page: "funnels", label: "Funnels", icon: "funnels", group: "Behaviour", load: () => import("./pages/funnels.js") },
 ];
