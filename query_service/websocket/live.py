@@ -10,6 +10,7 @@ from litestar.exceptions import WebSocketDisconnect
 
 from query_service.auth import Authenticator, session_token
 from query_service.reader import Reader
+from query_service.transport import TRANSPORT
 from query_service.websocket.connection import Connection
 from query_service.websocket.messages import FORBIDDEN, Refusal
 from query_service.websocket.service import LiveService
@@ -22,6 +23,7 @@ logger = structlog.get_logger(__name__)
 @websocket(["/ws/live", "/ws/dashboard"])
 async def live(socket: Socket, state: State) -> None:
     """Send answers now and whenever they change, until client, key or service ends it."""
+    TRANSPORT.set("websocket")
     service: LiveService = state.live
     authenticate = _authenticate(state.authenticator, socket)
     connection = Connection(_Wire(socket), service.hub, service.questions, authenticate)
