@@ -14,6 +14,7 @@ from eventmill import __version__, telemetry
 from eventmill.contracts import metrics
 from eventmill.http.requests import RequestLog
 from eventmill.settings import Settings
+from eventmill.warehouse import planned_once
 from query_service import access_problems
 from query_service.access import Access
 from query_service.boards.answers import WidgetAnswers
@@ -57,7 +58,8 @@ def create_app(settings: Settings) -> RequestLog:
     registry = CollectorRegistry()
     pool = observed_pool(settings, registry, max_size=POOL_SIZE, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
     access, control = Access(settings), ControlStore(settings)
-    executor, windows = Executor(pool), live_windows(settings)
+    planned = planned_once(pool)
+    executor, windows = Executor(pool, planned), live_windows(settings)
     lake = Lake(settings, registry)
     path = ObservedPath(executor, cache=answer_cache(registry), lake=lake.queries, live=windows)
     path.seconds = telemetry.histogram(metrics.QUERY_ANSWER_SECONDS, registry)
@@ -87,6 +89,7 @@ def create_app(settings: Settings) -> RequestLog:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
         await pool.open(wait=False)
+        await planned.open(wait=False)
         await access.open()
         await control.open()
         live_service.start()
@@ -97,6 +100,7 @@ def create_app(settings: Settings) -> RequestLog:
         await lake.close()
         await control.close()
         await access.close()
+        await planned.close()
         await pool.close()
 
     app = Litestar(

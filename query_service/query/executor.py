@@ -88,8 +88,8 @@ class Result:
 class Executor:
     """Answers plans from a pool of connections. Raises psycopg.Error or PoolTimeout where Postgres does not answer."""
 
-    def __init__(self, pool: AsyncConnectionPool) -> None:
-        self._pool = pool
+    def __init__(self, pool: AsyncConnectionPool, planned_once: AsyncConnectionPool | None = None) -> None:
+        self._pool, self._planned_once = pool, planned_once or pool
 
     async def tenants(self, app_ids: Sequence[str]) -> list[dict[str, Any]]:
         """Rows of those apps that exist, by id: what `apps` shows, and week_start, first_day, lake_floor."""
@@ -118,13 +118,13 @@ class Executor:
         return await self._with_connection(in_one_snapshot)
 
     async def tuples(self, text: LiteralString, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """The rows of one statement that is asked often: it is planned once per connection."""
+        """The rows of one statement that is asked often: it is prepared, and planned once per connection."""
 
         async def use(connection: psycopg.AsyncConnection) -> list[tuple[Any, ...]]:
             cursor = await connection.execute(text, values, prepare=True)
             return await cursor.fetchall()
 
-        return await self._with_connection(use)
+        return await self._with_connection(use, self._planned_once)
 
     async def in_one_snapshot(
         self, statements: Mapping[str, LiteralString], values: Mapping[str, Any]
@@ -145,9 +145,11 @@ class Executor:
         """Raise unless Postgres answers and has the marts."""
         await self._with_connection(lambda connection: _rows(connection, _PROBE, {}))
 
-    async def _with_connection(self, use: Callable[[psycopg.AsyncConnection], Awaitable[Found]]) -> Found:
+    async def _with_connection(
+        self, use: Callable[[psycopg.AsyncConnection], Awaitable[Found]], pool: AsyncConnectionPool | None = None
+    ) -> Found:
         while True:
-            async with self._pool.connection() as connection:
+            async with (pool or self._pool).connection() as connection:
                 try:
                     return await use(connection)
                 except psycopg.OperationalError:

@@ -72,7 +72,8 @@ class RollupReader:
 
     async def version(self, spec: QuerySpec, parts: Sequence[Part]) -> str:
         """The version that `read` would find now."""
-        [(version,)] = await self._executor.tuples(rollup_sql.VERSION, rollup_sql.version_values(spec, parts))
+        asked = rollup_sql.version(spec, parts)
+        [(version,)] = await self._executor.tuples(asked.text, asked.values)
         return str(version)
 
 

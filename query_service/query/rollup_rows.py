@@ -1,7 +1,8 @@
 """Turns the rows of a statement on the rollups into cells: one for each bucket and value, with every measure."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -40,7 +41,7 @@ class Cells:
 
     def add(self, spec: QuerySpec, part: Part, rows: Iterable[Raw]) -> None:
         """Take in the rows of one part. Raises TooCoarse."""
-        place = _bucket_places(part)
+        place, columns = _bucket_places(part), _columns(spec, part)
         for raw in rows:
             bucket = place(raw[1])
             _, _, traffic, kind, value, *_ = raw
@@ -50,17 +51,11 @@ class Cells:
                     continue
             values = _values(spec, part, kind, value)
             if values is not None:
-                self._count(spec, part, Key(bucket, values, kind == "other"), raw)
-
-    def _count(self, spec: QuerySpec, part: Part, key: Key, raw: Raw) -> None:
-        cell = self.rows.setdefault(key, {})
-        places = PLACES[part.rollup.name]
-        for measure in part.measures:
-            if traffic_of(spec, measure.is_of_all) != raw[2]:
-                continue
-            if measure.name == "revenue":
-                self.currencies.add(raw[CURRENCY])
-            cell[measure.name] = cell.get(measure.name, 0) + raw[places[measure.column]]
+                cell = self.rows.setdefault(Key(bucket, values, kind == "other"), {})
+                for name, column in columns[traffic]:
+                    cell[name] = cell.get(name, 0) + raw[column]
+                if raw[CURRENCY] is not None:
+                    self.currencies.add(raw[CURRENCY])
 
     def finish(self, spec: QuerySpec, parts: Sequence[Part]) -> None:
         """Fill in what has no row: 0, or None where it may lie among the values left together. Raises TooCoarse."""
@@ -95,6 +90,15 @@ class Cells:
 def _can_hide(key: Key) -> bool:
     """A value may lie among those beyond the kept ones; what is not set, or lies beyond itself, may not."""
     return not key.is_other and any(value is not None for value in key.values)
+
+
+def _columns(spec: QuerySpec, part: Part) -> Mapping[str, list[tuple[str, int]]]:
+    """By traffic the measures that are read from its rows, and where their columns lie."""
+    columns: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for measure in part.measures:
+        place = PLACES[part.rollup.name][measure.column]
+        columns[traffic_of(spec, measure.is_of_all)].append((measure.name, place))
+    return columns
 
 
 def _bucket_places(part: Part) -> Any:

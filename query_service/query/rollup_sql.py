@@ -15,6 +15,9 @@ from query_service.query.planner import Part
 from query_service.query.rollup_parts import part_text, part_values
 from query_service.query.spec import QuerySpec
 
+# Table and grain in rollups.periods, and the instants between which periods begin.
+Span = tuple[str, str, datetime, datetime]
+
 FRESHNESS = "freshness"
 # More rows than that are for the lake, or for a coarser question.
 MAX_READ = 100_000
@@ -24,14 +27,7 @@ _LIMIT: LiteralString = "limit 100001"
 # event came in. `least` skips nulls, so an unknown lake must be told apart. `version` changes with every computation of
 # a period in range.
 _FRESHNESS: LiteralString = """
-    with touched as (
-        select periods.table_name, dirty_since, late_pending, definition_version, computed_at
-        from unnest(%(tables)s::text[], %(grains)s::text[], %(lows)s::timestamptz[], %(highs)s::timestamptz[])
-            as asked (table_name, grain, low, high)
-        inner join rollups.periods
-            on periods.app_id = %(app_id)s and periods.table_name = asked.table_name and periods.grain = asked.grain
-            and periods.period_start >= asked.low and periods.period_start < asked.high
-    ),
+    with touched as ($touched),
     by_table as (
         select table_name, min(dirty_since) as dirty_since, sum(late_pending) as late_pending,
             max(definition_version) as definition_version, count(distinct definition_version) > 1 as is_mixed
@@ -67,16 +63,19 @@ _FRESHNESS: LiteralString = """
     from freshness
 """
 # The same version, alone: what tells whether a kept answer still holds.
-VERSION: LiteralString = """
+_VERSION: LiteralString = """
     select count(*) || '-' || coalesce(sum((extract(epoch from computed_at) * 1000000)::bigint), 0) || coalesce((
         select goal_id::text from control.goal
         where app_id = %(app_id)s and %(goal)s::text in (goal_id::text, identifier)
     ), '')
-    from unnest(%(tables)s::text[], %(grains)s::text[], %(lows)s::timestamptz[], %(highs)s::timestamptz[])
-        as asked (table_name, grain, low, high)
-    inner join rollups.periods
-        on periods.app_id = %(app_id)s and periods.table_name = asked.table_name and periods.grain = asked.grain
-        and periods.period_start >= asked.low and periods.period_start < asked.high
+    from ($touched) as touched
+"""
+# A branch for each table and grain: a join with a list of them takes longer to plan than to run.
+_TOUCHED: LiteralString = """
+    select table_name, dirty_since, late_pending, definition_version, computed_at
+    from rollups.periods
+    where table_name = %(table_$n)s and app_id = %(app_id)s and grain = %(grain_$n)s
+        and period_start >= %(low_$n)s and period_start < %(high_$n)s
 """
 
 
@@ -90,7 +89,8 @@ class Asked:
 
 def statement(spec: QuerySpec, parts: Sequence[Part]) -> Asked:
     """Freshness, and the rows of the parts, which cover the question's range."""
-    text, values = _FRESHNESS, version_values(spec, parts)
+    asked = _about(_FRESHNESS, spec, _spans(spec, parts))
+    text, values = asked.text, {**asked.values}
     for number, part in enumerate(parts):
         text += part_text(spec, part, number)
         values |= part_values(spec, part, number)
@@ -101,11 +101,16 @@ def freshness(spec: QuerySpec, tables: Sequence[str]) -> Asked:
     """How fresh the days of the range are in some tables of rollups.periods."""
     low, high = spec.range.instants
     low = period_start(low, "day", spec.tenant.time_zone)
-    return Asked(_FRESHNESS, _bound(spec, [(name, "day", low, high) for name in tables]))
+    return _about(_FRESHNESS, spec, [(name, "day", low, high) for name in tables or (METRIC.periods,)])
 
 
-def version_values(spec: QuerySpec, parts: Sequence[Part]) -> dict[str, Any]:
-    """The periods that the parts rest on, by table and grain."""
+def version(spec: QuerySpec, parts: Sequence[Part]) -> Asked:
+    """The version that the statement of these parts would find, in one row."""
+    return _about(_VERSION, spec, _spans(spec, parts))
+
+
+def _spans(spec: QuerySpec, parts: Sequence[Part]) -> list[Span]:
+    """The periods that the parts rest on."""
     zone, week_start = spec.tenant.time_zone, spec.tenant.week_start
     spans = set()
     for part in parts:
@@ -113,10 +118,14 @@ def version_values(spec: QuerySpec, parts: Sequence[Part]) -> dict[str, Any]:
         grain = part.grain if part.rollup is METRIC else "day"
         low = period_start(part.starts[0], grain, zone, week_start)
         spans.add((part.rollup.periods, grain, low, spec.range.instants[1]))
-    return _bound(spec, sorted(spans))
+    return sorted(spans)
 
 
-def _bound(spec: QuerySpec, spans: Sequence[tuple[str, str, datetime, datetime]]) -> dict[str, Any]:
-    names = ("tables", "grains", "lows", "highs")
-    values = {name: [span[place] for span in spans] for place, name in enumerate(names)}
-    return values | {"app_id": spec.tenant.app_id, "goal": spec.goal}
+def _about(text: LiteralString, spec: QuerySpec, spans: Sequence[Span]) -> Asked:
+    values: dict[str, Any] = {"app_id": spec.tenant.app_id, "goal": spec.goal}
+    for number, span in enumerate(spans):
+        values |= {
+            f"{name}_{number}": value for name, value in zip(("table", "grain", "low", "high"), span, strict=True)
+        }
+    touched = " union all ".join(_TOUCHED.replace("$n", str(number)) for number in range(len(spans)))
+    return Asked(text.replace("$touched", touched), values)
