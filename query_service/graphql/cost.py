@@ -29,11 +29,18 @@ def check_cost(
     document: Document, operation: OperationDefinitionNode, root: GraphQLObjectType, variables: Mapping[str, Any]
 ) -> None:
     """Raise Refusal for an operation that may cost too much. `root` is the type of its fields."""
-    given = {**_defaults(operation), **variables}
-    cost = sum(_cost(document, field, root, given) for field in _root_fields(document, operation.selection_set))
+    cost = cost_of(document, operation, root, variables)
     if cost > MAX_COST:
         rule = f"At most {MAX_COST:,} points: ask for fewer rows, fields or questions at once."
         raise Refusal(f"The operation costs {cost:,} points.", "TOO_EXPENSIVE", field="query", rule=rule)
+
+
+def cost_of(
+    document: Document, operation: OperationDefinitionNode, root: GraphQLObjectType, variables: Mapping[str, Any]
+) -> int:
+    """Points of an operation."""
+    given = {**_defaults(operation), **variables}
+    return sum(_cost(document, field, root, given) for field in _root_fields(document, operation.selection_set))
 
 
 def _cost(document: Document, field: FieldNode, root: GraphQLObjectType, variables: Mapping[str, Any]) -> int:

@@ -24,15 +24,16 @@ from graphql import (
 
 from query_service.graphql.refusals import Refusal
 
-MAX_CHARACTERS = 200_000
-MAX_TOKENS = 5_000
+MAX_CHARACTERS = 100_000
+MAX_TOKENS = 3_000
 MAX_NESTING = 40
 MAX_OPERATIONS = 10
 MAX_FRAGMENTS = 20
 MAX_DEPTH = 8
 # The usual introspection query asks for types of types of types.
 MAX_INTROSPECTION_DEPTH = 20
-MAX_FIELDS = 500
+# Validation compares fields of one name with each other.
+MAX_FIELDS = 250
 MAX_ALIASES = 30
 MAX_DIRECTIVES = 20
 INTROSPECTION = frozenset({"__schema", "__type"})

@@ -48,7 +48,7 @@ class Sender:
 class Gateway:
     """Posts to `/v1/events`; `close` ends its connections."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         own = f"{settings.http_scheme}://127.0.0.1:{settings.ingest_port}"
         verify = local_context(settings) if settings.ingest_url is None else None
         self._client = httpx.AsyncClient(
@@ -56,6 +56,7 @@ class Gateway:
             timeout=SECONDS,
             verify=True if verify is None else verify,
             trust_env=False,
+            transport=transport,
             limits=httpx.Limits(max_connections=MAX_CONNECTIONS),
         )
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from graphql import GraphQLError, GraphQLObjectType, OperationDefinitionNode
+from graphql import GraphQLError, GraphQLObjectType, OperationDefinitionNode, OperationType
 from strawberry.extensions import SchemaExtension
 
 from query_service.graphql import documents
@@ -53,11 +53,16 @@ class Operations(SchemaExtension):
             rule = "docs/schema.graphql has the schema; an admin key may ask, or anybody by a setting."
             raise Refusal("This key may not ask for the schema.", "FORBIDDEN", field="query", rule=rule)
         operation = _operation(document, execution.operation_name)
+        if operation is None:
+            return  # execution says so
+        if execution.context.reader is None and operation.operation is not OperationType.MUTATION:
+            rule = "Numbers are read with a read key or an admin key."
+            raise Refusal("A write key cannot read.", "FORBIDDEN", field="Authorization", rule=rule)
         root = execution.schema._schema.get_root_type(operation.operation)  # noqa: SLF001 - it has no public name
         if isinstance(root, GraphQLObjectType):
             check_cost(document, operation, root, execution.variables or {})
 
 
-def _operation(document: documents.Document, name: str | None) -> OperationDefinitionNode:
-    """The one that is meant; the transport has checked that there is one."""
-    return next(one for one in document.operations if name is None or (one.name and one.name.value == name))
+def _operation(document: documents.Document, name: str | None) -> OperationDefinitionNode | None:
+    named = (one for one in document.operations if name is None or (one.name and one.name.value == name))
+    return next(named, None)

@@ -9,6 +9,8 @@ from typing import Any
 import psycopg
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from eventmill.control.definitions import UnknownDefinitionError
 from eventmill.errors import DefinitionError, LakeError, NotReadyError
@@ -94,6 +96,7 @@ def _unreadable(error: Exception) -> Said:
     return _UNREADABLE, {"code": "UNAVAILABLE", "retry_after": RETRY_AFTER_SECONDS}
 
 
+_NO_OPERATION = (CannotGetOperationTypeError, InvalidOperationTypeError, MissingQueryError)
 # The first that fits; psycopg's QueryCanceled is an OperationalError too.
 _SAID: tuple[tuple[type[Exception], Callable[[Any], Said]], ...] = (
     (InvalidParameter, _invalid),
@@ -127,6 +130,8 @@ def _said(error: GraphQLError) -> Said:
         found = original or error
         code = "SYNTAX" if isinstance(error, GraphQLSyntaxError) else "BAD_REQUEST"
         return error.message, {"code": code, **(found.extensions or {}), **(error.extensions or {})}
+    if isinstance(original, _NO_OPERATION):
+        return error.message, {"code": "BAD_REQUEST", "field": "operationName"}
     for kind, say in _SAID:
         if isinstance(original, kind):
             return say(original)
