@@ -20,8 +20,12 @@ mutation($events: [EventInput!]!, $user: ID, $app: String) {
 """
 ACCEPTED = {"event_id": "e1", "status": "accepted", "reason": None}
 QUARANTINED = {
-    "event_id": None, "status": "quarantined", "reason": "invalid_timestamp", "path": "$.timestamp",
-    "message": "no instant", "rule": "RFC 3339",
+    "event_id": None,
+    "status": "quarantined",
+    "reason": "invalid_timestamp",
+    "path": "$.timestamp",
+    "message": "no instant",
+    "rule": "RFC 3339",
 }
 
 
