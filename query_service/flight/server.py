@@ -18,7 +18,7 @@ from query_service.flight.tickets import Ticket, TicketOffice
 from query_service.reader import Reader
 
 CREATE, CLOSE = "CreatePreparedStatement", "ClosePreparedStatement"
-MAX_PARAMETER_ROWS = 1
+PARAMETER_ROWS = 1
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -146,10 +146,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow ha
         if message is None or message[0] != "CommandPreparedStatementQuery":
             raise Refused("Nothing can be written: the views are read only.")
         prepared = self._tickets().take("prepared", message[1].prepared_statement_handle, who)
-        rows = reader.read_all()
-        if rows.num_rows != MAX_PARAMETER_ROWS:
-            raise Refused("Parameters are one row of values.")
-        values = [_value(column[0].as_py()) for column in rows.columns]
+        values = _parameters(reader)
         self._queries.describe(prepared.sql, values)
         handle = self._handle(prepared, who, values)
         writer.write(pa.py_buffer(encode("DoPutPreparedStatementResult", prepared_statement_handle=handle)))
@@ -219,6 +216,14 @@ def _statement_ticket(ticket: bytes) -> bytes:
 def _check_complete(described: Described) -> None:
     if described.statement.parameters:
         raise Refused(f"The statement has {described.statement.parameters} parameters, and no values came.")
+
+
+def _parameters(rows: flight.MetadataRecordBatchReader) -> list[Any]:
+    """The one row that comes; whatever follows it is not read."""
+    batch = next((chunk.data for chunk in rows if chunk.data is not None), None)
+    if batch is None or batch.num_rows != PARAMETER_ROWS:
+        raise Refused("Parameters are one row of values.")
+    return [_value(column[0].as_py()) for column in batch.columns]
 
 
 def _value(value: Any) -> Any:

@@ -202,6 +202,18 @@ def test_a_kept_result_is_gone_with_the_commit_that_changes_it(
     assert service.rows(asked) == []
 
 
+def test_preparing_again_changes_nothing_and_every_table_below_the_views_tells_its_changes(
+    shop: tuple[Any, dict[str, str]],
+) -> None:
+    with psycopg.connect(shop[0].address) as owner:
+        before = flight_access.read(owner)
+        flight_access.prepare(owner)
+        assert flight_access.read(owner) == before
+        told = flight_access.sources(owner)
+    assert all(is_told for _, _, is_told in told)
+    assert {("va_daily_stats", "rollups.metric"), ("va_cohorts", "control.cohort")} <= {row[:2] for row in told}
+
+
 def test_the_role_reads_the_views_of_proven_apps_and_nothing_else(shop: tuple[Any, dict[str, str]]) -> None:
     with psycopg.connect(shop[0].address) as owner:
         access = flight_access.read(owner)
