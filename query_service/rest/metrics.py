@@ -9,7 +9,7 @@ from litestar.di import NamedDependency, Provide
 from query_service.auth import provide_covered, provide_reader, require_reader
 from query_service.query.answer import Answer
 from query_service.query.path import QueryPath
-from query_service.rest import adhoc, annotations, dashboards, events, keys, people
+from query_service.rest import adhoc, alerts, annotations, dashboards, events, keys, people
 from query_service.rest import parameters as p
 from query_service.rest.accounting import accounting
 from query_service.rest.catalog import catalog
@@ -134,6 +134,7 @@ api = Router(
         *keys.ENDPOINTS,
         *dashboards.ENDPOINTS,
         *annotations.ENDPOINTS,
+        *alerts.ENDPOINTS,
         *adhoc.ENDPOINTS,
         *events.ENDPOINTS,
         *people.ENDPOINTS,

@@ -67,7 +67,7 @@ PageLimit = Annotated[
 PageCursor = Annotated[str | None, Parameter(description="`meta.next_cursor` of the answer before.")]
 
 _NOT_PARAMETERS = frozenset({"path", "covered", "reader", "state", "request", "reference"}) | {
-    *("key_id", "dashboard_id", "share_id", "annotation_id"),  # parts of the path
+    *("key_id", "dashboard_id", "share_id", "annotation_id", "alert_id"),  # parts of the path
 }
 
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from websockets.sync.client import connect
 
-from eventmill.control import annotations, dashboards, definitions, keys
+from eventmill.control import alerts, annotations, dashboards, definitions, keys, webhooks
 from eventmill.control.definitions import COHORT, FUNNEL, GOAL
 from eventmill.settings import Settings
 from tests.shop_service import COMPLETE, Service, fill, make_apps
@@ -21,7 +21,10 @@ NAME = {"name": "A"}
 FILTER = {"filter": {"event_type": "purchase"}}
 STEPS = {"steps": [{"event_type": "page_view"}, {"event_type": "purchase"}], "days": 7}
 NOTE = {"text": "A"}
+ALERT = {"name": "A", "metric": "events", "comparison": "above", "threshold": 1}
 VERSION = {"If-Match": '"1"'}
+RULE = {"metric": "events", "dimension": "total", "value": None, "comparison": "above", "threshold": 1.0}
+RULE |= {"period": "hour", "for_minutes": 0, "takes_incomplete": False}
 MISSING_ID = "00000000-0000-4000-8000-000000000000"
 
 
@@ -49,6 +52,10 @@ def of(part: str, kind: str, **row: Any) -> Row:
 # Every operation of the OpenAPI schema has a row here: a new one without fails the first test below.
 MATRIX: dict[str, Row] = {
     "GET /api/accounting": Row(),
+    "GET /api/alerts": Row(),
+    "POST /api/alerts": Row(ALERT),
+    "GET /api/alerts/{alert_id}": of("alert_id", "alert"),
+    "DELETE /api/alerts/{alert_id}": of("alert_id", "alert"),
     "GET /api/annotations": Row(),
     "POST /api/annotations": Row(NOTE),
     "GET /api/annotations/{annotation_id}": of("annotation_id", "annotation"),
@@ -152,6 +159,8 @@ def tenants(module_rollups: Any, start_query_service: Callable[..., Settings]) -
             "share": link.id,
             "annotation": annotations.create(connection, "rival", COMPLETE, None, "Secret").id,
             "person": "user:ada",
+            "alert": alerts.create_alert(connection, "rival", "Secret", **RULE).alert_id,
+            "webhook": webhooks.create_webhook(connection, "https://rival.example/hook", app_id="rival").webhook_id,
             "key": keys.create_key(connection, "rival", "read").found.key_id,
         }
     settings = start_query_service(module_rollups.address)
@@ -207,6 +216,16 @@ def test_a_question_does_not_reach_another_tenants_goal(tenants: Tenants) -> Non
         texts.append((answer.status_code, answer.text.replace(goal, "…")))
     assert len(set(texts)) == 1
     assert texts[0][0] in {400, 404}
+
+
+def test_an_alert_does_not_reach_another_tenants_webhook(tenants: Tenants) -> None:
+    service, texts = tenants.service, set()
+    for webhook in (tenants.rival["webhook"], MISSING_ID):
+        headers = {"Authorization": f"Bearer {service.keys['admin']}"}
+        body = ALERT | {"webhook_id": webhook}
+        texts.add(httpx.post(f"{service.url}/api/alerts", headers=headers, json=body).text)
+    assert len(texts) == 1
+    assert '"field":"webhook_id"' in texts.pop()
 
 
 def test_another_tenants_cursor_is_as_one_that_was_made_up(tenants: Tenants) -> None:
