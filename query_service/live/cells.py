@@ -17,6 +17,8 @@ from query_service.query.spec import TIMESTAMP, QuerySpec
 MEASURES = ("events", "page_views", "unique_visitors", "unique_users", "unique_sessions")
 DIMENSIONS = TEXT_COLUMNS
 SPAN = timedelta(hours=1)
+# Beyond, sorting is better than a place for every pair that there could be.
+_MOST_PAIRS = 1 << 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -58,10 +60,11 @@ class _Asked:
             (name,) = spec.dimensions
             self._texts = [*rows.window.texts[name].texts, None]
             values = with_not_set(rows.column(name)[self._chosen], len(self._texts) - 1)
-        minutes = rows.minutes()[self._chosen] if spec.granularity else np.zeros(len(self._chosen), np.int64)
-        # The pairs that occur, and the number of each row's.
-        self._pairs, groups = np.unique(minutes * len(self._texts) + values, return_inverse=True)
-        self._groups: Counts = groups.astype(np.int64)
+        # The pairs of a minute and a value that occur, and the number of each row's.
+        pairs = values.astype(np.int64)
+        if spec.granularity:
+            pairs += rows.minutes()[self._chosen] * len(self._texts)
+        self._pairs, self._groups = _numbered(pairs)
 
     def rows(self) -> list[dict[str, Any]]:
         """A row per group that has events; for totals one in any case."""
@@ -136,6 +139,18 @@ _MEASURES: Mapping[str, Callable[[_Asked], Counts]] = {
     "unique_users": _Asked.users,
     "unique_sessions": _Asked.sessions,
 }
+
+
+def _numbered(pairs: Counts) -> tuple[Counts, Counts]:
+    """The different pairs, ascending, and the place of each among them."""
+    most = int(pairs.max(initial=0)) + 1
+    if most > _MOST_PAIRS:
+        found, places = np.unique(pairs, return_inverse=True)
+        return found, places.astype(np.int64)
+    found = np.flatnonzero(np.bincount(pairs, minlength=most))
+    places = np.zeros(most, np.int64)
+    places[found] = np.arange(len(found))
+    return found, places[pairs]
 
 
 def _is_any(rows: Rows, condition: Condition) -> Flags:

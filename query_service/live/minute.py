@@ -1,7 +1,7 @@
 """The events of one minute, column by column."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ from query_service.live.codes import NOT_SET, Numbers
 from query_service.live.stitches import Pair
 
 Instants = npt.NDArray[np.int64]
+Made = TypeVar("Made")
 
 MINUTE_US = 60_000_000
 # Columns of numbers; those of persons share their numbers, and so do sessions, whose ids may be all that is known.
@@ -51,7 +52,8 @@ class Minute:
         self._ids: Instants = np.empty(_FIRST_ROWS, np.int64)
         self._marks: npt.NDArray[np.uint8] = np.empty(_FIRST_ROWS, np.uint8)
         self._codes: Numbers = np.empty((len(COLUMNS), _FIRST_ROWS), np.int32)
-        self._spans: tuple[int, Spans] | None = None
+        # What was made of all rows, with how many those were.
+        self._kept: dict[str, tuple[int, Any]] = {}
 
     @property
     def bytes(self) -> int:
@@ -87,11 +89,18 @@ class Minute:
         self._codes[:, start:end] = batch.codes
         self.rows = end
 
+    def kept(self, name: str, make: Callable[["Minute"], Made]) -> Made:
+        """What `make` makes of all rows, once as long as none is added."""
+        rows, kept = self._kept.get(name, (-1, None))
+        made: Made = make(self) if rows != self.rows else kept
+        self._kept[name] = (self.rows, made)
+        return made
+
     def spans(self) -> Spans:
         """People whose events here name no session."""
-        if self._spans is None or self._spans[0] != self.rows:
-            self._spans = (self.rows, spans_of(self.times, self.marks, self.column("session"), self.column("actor")))
-        return self._spans[1]
+        return self.kept(
+            "spans", lambda one: spans_of(one.times, one.marks, one.column("session"), one.column("actor"))
+        )
 
     def renumber(self, moved: Sequence[Numbers]) -> None:
         """Give each column the new numbers of its texts, and pairs those of the persons (the last of `moved`)."""
@@ -99,7 +108,7 @@ class Minute:
             self._codes[column, : self.rows] = numbers[self._codes[column, : self.rows]]
         persons = moved[-1]
         self.pairs = {(int(persons[anonymous]), int(persons[user])) for anonymous, user in self.pairs}
-        self._spans = None
+        self._kept.clear()
 
     def _reserve(self, rows: int) -> None:
         size = len(self._times)

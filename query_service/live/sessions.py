@@ -1,8 +1,11 @@
 """Sessions as far as the window shows them: the client's by their id, else runs of a visitor's events."""
 
+from collections.abc import Collection
+
 import numpy as np
 
 from query_service.live.codes import NOT_SET, Flags, Numbers
+from query_service.live.digest import Digest
 from query_service.live.minute import IS_SERVER, MINUTE_US, Instants, Spans, spans_of
 from query_service.live.rows import Counts, Rows, distinct
 from query_service.live.window import AppWindow
@@ -12,27 +15,28 @@ PAUSE_US = 30 * MINUTE_US
 _NEVER = np.int64(2**62)
 
 
-def average_duration(rows: Rows) -> float | None:
-    """Mean seconds from first to last event of people's sessions with an event in these rows, which end now.
+def average_duration(window: AppWindow, found: Collection[Digest], start_us: int, end_us: int) -> float | None:
+    """Mean seconds from first to last event of people's sessions with an event in `[start_us, end_us)`, which ends now.
 
     Their earlier events count: those of a client's session as long as it is known, those of a run as far back as the
-    window reaches. None without sessions.
+    window reaches. None without sessions. `found` are the digests of the range.
     """
-    opens = rows.are_people & ((rows.marks & IS_SERVER) == 0)
-    sessions = rows.column("session")
-    has_id = sessions != NOT_SET
-    with_id = distinct(sessions[opens & has_id], len(rows.window.persons))
-    first, last = rows.window.lifetimes(with_id)
-    durations = [np.minimum(last, rows.end_us) - first]
-    if (loose := opens & ~has_id).any():
-        durations += _runs_of(rows, distinct(rows.actors[loose], len(rows.window.persons)))
-    found = np.concatenate(durations)
-    return float(found.mean() / 1e6) if len(found) else None
+    count = len(window.persons)
+    first, last = window.lifetimes(distinct(_joined([one.sessions for one in found]), count))
+    durations = [np.minimum(last, end_us) - first]
+    loose = _joined([one.loose for one in found])
+    if len(loose):
+        durations += _runs_of(window, distinct(window.stitches.actors(count)[loose], count), start_us, end_us)
+    seconds = np.concatenate(durations) / 1e6
+    return float(seconds.mean()) if len(seconds) else None
 
 
-def _runs_of(rows: Rows, active: Numbers) -> list[Instants]:
+def _joined(parts: list[Numbers]) -> Numbers:
+    return np.concatenate([np.empty(0, np.int32), *parts])
+
+
+def _runs_of(window: AppWindow, active: Numbers, start_us: int, end_us: int) -> list[Instants]:
     """Durations of the active visitors' runs that reach into the range."""
-    window = rows.window
     count = len(window.persons)
     place = np.full(count, NOT_SET, np.int32)
     place[active] = np.arange(len(active), dtype=np.int32)
@@ -41,19 +45,19 @@ def _runs_of(rows: Rows, active: Numbers) -> list[Instants]:
     last = np.full(len(active), -PAUSE_US)
     ended: list[Instants] = []
     for number in sorted(window.minutes):
-        if number * MINUTE_US >= rows.end_us:
+        if number * MINUTE_US >= end_us:
             break
-        spans = _spans(window, number, rows.end_us)
+        spans = _spans(window, number, end_us)
         found = np.flatnonzero(places[spans.visitors] != NOT_SET)
         here = places[spans.visitors[found]]
         # Several ids of one visitor meet here. Within a minute nobody pauses for half an hour.
         begins = np.full(len(active), _NEVER)
         np.minimum.at(begins, here, spans.first[found])
         paused = (begins != _NEVER) & (begins - last > PAUSE_US)
-        ended.append((last - first)[paused & (last >= rows.start_us)])
+        ended.append((last - first)[paused & (last >= start_us)])
         first = np.where(paused, begins, np.minimum(first, begins))
         np.maximum.at(last, here, spans.last[found])
-    return [*ended, (last - first)[last >= rows.start_us]]
+    return [*ended, (last - first)[last >= start_us]]
 
 
 def _spans(window: AppWindow, number: int, end_us: int) -> Spans:
