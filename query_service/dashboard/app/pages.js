@@ -16,4 +16,6 @@ export const PAGES = [
   { page: "live", label: "Live", icon: "live", group: "", load: () => import("./pages/live.js") },
   { page: "explore", label: "Explore", icon: "explore", group: "", load: () => import("./pages/explore.js") },
   { page: "funnels", label: "Funnels", icon: "funnels", group: "Behaviour", load: () => import("./pages/funnels.js") },
+  { page: "retention", label: "Retention", icon: "retention", group: "Behaviour", load: () => import("./pages/retention.js") },
+  { page: "cohorts", label: "Cohorts", icon: "cohorts", group: "Behaviour", load: () => import("./pages/cohorts.js") },
 ];

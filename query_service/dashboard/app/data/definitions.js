@@ -69,8 +69,8 @@ export const isComplete = (filter) => Boolean(filter && (filter.event_type || fi
 export function cohortWords({ filter, return_event, at_least = 1, from, to }) {
   const often = at_least > 1 ? ` at least ${at_least} times` : "";
   const when = [from && `from ${from}`, to && `before ${to}`].filter(Boolean).join(" ");
-  const back = return_event === "any" ? "anything" : return_event ? filterWords(return_event) : "the same";
-  return `${filterWords(filter)}${often}${when && ` ${when}`}; came back by ${back}`;
+  const back = return_event === "any" ? "any event" : return_event ? filterWords(return_event) : "the same event";
+  return `Who had ${filterWords(filter)}${often}${when && ` ${when}`}; coming back is ${back}`;
 }
 
 /** Takes an empty choice out, so that two ways to one definition are one address. @template T @param {T} definition @returns {T} */
