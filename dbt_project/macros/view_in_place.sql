@@ -2,9 +2,9 @@
 -- staging view would take the marts away from readers for a moment, and their grants for good. Ours replaces in place,
 -- and drops only where PostgreSQL refuses because columns were renamed, removed or retyped.
 -- With `meta.row_security` the view shows the rows of those apps only that the signed-in role may see, and as a
--- security barrier: no function of a hostile query sees a row before that test (docs/decisions/0016). Such a view gets a
--- twin in the schema `flight`, which Arrow Flight reads, and what `meta.flight_views` names besides; they are made in the
--- same step, since dropping the view drops them.
+-- security barrier: no function of a hostile query sees a row before that test (docs/decisions/0016). Such a view gets
+-- a twin in the schema `flight`, which Arrow Flight reads, and what `meta.flight_views` names besides; they are made in
+-- the same step, since dropping the view drops them.
 {% materialization view, adapter='postgres' -%}
     {%- set existing = load_cached_relation(this) -%}
     {%- set target_relation = this.incorporate(type='view') -%}
