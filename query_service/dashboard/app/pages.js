@@ -18,4 +18,5 @@ export const PAGES = [
   { page: "funnels", label: "Funnels", icon: "funnels", group: "Behaviour", load: () => import("./pages/funnels.js") },
   { page: "retention", label: "Retention", icon: "retention", group: "Behaviour", load: () => import("./pages/retention.js") },
   { page: "cohorts", label: "Cohorts", icon: "cohorts", group: "Behaviour", load: () => import("./pages/cohorts.js") },
+  { page: "goals", label: "Goals", icon: "goals", group: "Behaviour", load: () => import("./pages/goals.js") },
 ];

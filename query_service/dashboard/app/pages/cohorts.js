@@ -29,7 +29,7 @@ function List({ app_id }) {
     { key: "name", label: "Cohort", isText: true, show: (/** @type {string} */ name, /** @type {any} */ row) => html`<a href=${linkTo({ rest: row.identifier })}><bdi>${name}</bdi></a>` },
     { key: "filter", label: "Who", isText: true, show: (/** @type {any} */ filter) => html`<span class="quiet">${filterWords(filter)}</span>` },
     { key: "user_count", label: "People", show: formatCount },
-    { key: "retention_rate", label: "Back in week 1", show: (/** @type {number | null} */ rate, /** @type {any} */ row) => html`<a href=${linkTo({ page: "retention", rest: row.identifier })} aria-label=${`Retention of ${row.name}`}>${formatMetric("conversion_rate", rate, { short: true })}</a>` },
+    { key: "retention_rate", label: "Back in week 1", show: (/** @type {number | null} */ rate, /** @type {any} */ row) => html`<a href=${linkTo({ page: "retention", rest: row.identifier })} aria-label=${`Retention of ${row.name}`}>${rate === null ? "Retention" : formatMetric("conversion_rate", rate, { short: true })}</a>` },
   ];
   const empty = html`A cohort is everybody who did something, such as signing up. <a href=${linkTo({ rest: NEW })}>Build the first one</a>.`;
   return html`<${Page} title="Cohorts" meta=${asked.answer?.meta} actions=${add}>

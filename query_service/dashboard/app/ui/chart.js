@@ -100,11 +100,12 @@ function Pointed({ props: { times, series, granularity, format, notes, runningFr
 
 /** The chart's numbers for screen readers. @param {{label: string, times: string[], series: Series[], granularity: any, format: (value: number | null) => string}} props */
 function Rows({ label, times, series, granularity, format }) {
-  return html`<table class="sr"><caption>${label}</caption>
+  // A table is as high as its rows, whatever its style: what surrounds it is hidden.
+  return html`<div class="sr"><table><caption>${label}</caption>
     <thead><tr><th scope="col">Period</th>${series.map(({ name }) => html`<th scope="col" key=${name}>${name}</th>`)}</tr></thead>
     <tbody>${times.map((time, number) => html`<tr key=${time}><th scope="row">${formatPeriod(time, granularity)}</th>
       ${series.map(({ name, values }) => html`<td key=${name}>${format(values[number])}</td>`)}</tr>`)}</tbody>
-  </table>`;
+  </table></div>`;
 }
 
 /** The keys of the lines. @param {{series: Pick<Series, "name" | "token" | "isQuiet">[]}} props */

@@ -55,7 +55,7 @@ export function EventPicker({ label, value, any = "", onChange }) {
 export function Conditions({ about, value, onChange }) {
   const filters = value.filters ?? [];
   const without = (/** @type {number} */ at) => onChange({ ...value, filters: filters.filter((_, place) => place !== at) });
-  return html`<div class="picked">
+  return html`<div class="picked conditions">
     ${filters.map((one, at) => html`<span class="chip" key=${JSON.stringify(one)}><span><bdi>${conditionWords(one)}</bdi></span>
       <button type="button" aria-label=${`Remove: ${conditionWords(one)}`} onClick=${() => without(at)}>×</button></span>`)}
     <${Menu} plain align="left" icon="plus" label="Condition" name=${`Add a condition to ${about}`}>${(/** @type {() => void} */ close) => html`
