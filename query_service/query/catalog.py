@@ -26,7 +26,7 @@ SESSION_FIELDS = ("entry_page", "exit_page")
 ENTRY_OF = {"page_url": "entry_page"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rollup:
     """A table of the schema `rollups`: the grains that it has rows of, and the cuts at each of them.
 

@@ -7,6 +7,7 @@ from typing import Any, LiteralString, TypeVar
 from zoneinfo import ZoneInfo
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
@@ -106,16 +107,10 @@ class Executor:
     async def run(self, plan: Plan) -> Result:
         """Rows and freshness as of one instant: no refresh comes in between."""
 
-        async def in_one_snapshot(connection: psycopg.AsyncConnection) -> Result:
-            await connection.execute("begin isolation level repeatable read read only")
-            try:
-                [freshness] = await _rows(connection, _FRESHNESS, _freshness_values(plan))
-                return Result(await _rows(connection, plan.text, plan.values), Freshness(**freshness))
-            finally:
-                if not connection.broken:
-                    await connection.rollback()
-
-        return await self._with_connection(in_one_snapshot)
+        statements = {"freshness": (_FRESHNESS, _freshness_values(plan)), "rows": (plan.text, plan.values)}
+        found = await self._with_connection(lambda connection: _in_one_snapshot(connection, statements))
+        [freshness] = found["freshness"]
+        return Result(found["rows"], Freshness(**freshness))
 
     async def tuples(self, text: LiteralString, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """The rows of one statement that is asked often: it is prepared, and planned once per connection."""
@@ -131,15 +126,8 @@ class Executor:
     ) -> dict[str, list[dict[str, Any]]]:
         """The rows of several statements, by name, as of one instant."""
 
-        async def use(connection: psycopg.AsyncConnection) -> dict[str, list[dict[str, Any]]]:
-            await connection.execute("begin isolation level repeatable read read only")
-            try:
-                return {name: await _rows(connection, text, values) for name, text in statements.items()}
-            finally:
-                if not connection.broken:
-                    await connection.rollback()
-
-        return await self._with_connection(use)
+        asked = {name: (text, values) for name, text in statements.items()}
+        return await self._with_connection(lambda connection: _in_one_snapshot(connection, asked))
 
     async def check(self) -> None:
         """Raise unless Postgres answers and has the marts."""
@@ -165,6 +153,23 @@ async def _rows(
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(text, values)
         return await cursor.fetchall()
+
+
+async def _in_one_snapshot(
+    connection: psycopg.AsyncConnection, statements: Mapping[str, tuple[LiteralString, Mapping[str, Any]]]
+) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each statement, sent in one go: a round trip for all of them."""
+    cursors = {name: connection.cursor(row_factory=dict_row) for name in statements}
+    try:
+        async with connection.pipeline():
+            await connection.execute("begin isolation level repeatable read read only")
+            for name, (text, values) in statements.items():
+                await cursors[name].execute(text, values)
+            await connection.execute("commit")
+        return {name: await cursor.fetchall() for name, cursor in cursors.items()}
+    finally:
+        if not connection.broken and connection.info.transaction_status != TransactionStatus.IDLE:
+            await connection.rollback()
 
 
 def _freshness_values(plan: Plan) -> dict[str, Any]:

@@ -3,11 +3,14 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from eventmill import dbt
 from eventmill.settings import Settings
+from query_service.query.model import Tenant
+from query_service.query.spec import parse
 from tests.shop_service import DIRTY, SPAN, Service, fill, make_apps
 
 pytestmark = pytest.mark.integration
@@ -184,7 +187,7 @@ def test_the_tenant_decides_the_numbers(service: Service) -> None:
         ("metrics/daily", {"cursor": "?"}, "cursor", "next_cursor"),
         ("metrics/daily", {"even_name": "x"}, "even_name", "event_name"),
         ("metrics/daily", {"source": ["web", "mobile"]}, "source", "Once"),
-        ("metrics/timeseries", {"granularity": "week"}, "granularity", "One of: hour, day"),
+        ("metrics/timeseries", {"granularity": "year"}, "granularity", "One of: hour, day, week, month, auto"),
         ("metrics/timeseries", {"granularity": "hour", "start": "2026-03-08T06:30:00Z"}, "start", "start of an hour"),
         ("metrics/timeseries", {"granularity": "hour", "start": "2026-03-08T06:00:00"}, "start", "RFC 3339"),
         ("accounting", {"granularity": "week"}, "granularity", "One of: hour, day"),
@@ -205,7 +208,8 @@ def test_an_unknown_path_is_a_problem_too(service: Service) -> None:
 
 def test_health_and_metrics_need_no_key(service: Service) -> None:
     assert service.get("/health/live", key=None).json() == {"status": "live"}
-    assert service.get("/health/ready", key=None).json() == {"status": "ready", "checks": {"marts": "ok"}}
+    checks = {"marts": "ok", "live": "ok"}
+    assert service.get("/health/ready", key=None).json() == {"status": "ready", "checks": checks}
     assert "eventmill_query_requests_total" in service.get("/metrics", key=None).text
 
 
@@ -216,9 +220,13 @@ def test_the_description_lists_every_endpoint_with_its_parameters(service: Servi
     assert names == ["app_id", "source", "event_name", "start", "end", "limit", "cursor"]
     assert daily["security"] == [{"key": []}]
     assert "days without data are left out" in daily["description"]
-    assert set(daily["responses"]) == {"200", "400", "401", "403", "404", "503"}
+    assert {"200", "400", "401", "403", "404", "406", "503"} <= set(daily["responses"])
     assert set(daily["responses"]["400"]["content"]) == {"application/problem+json"}
     assert {"/api/metrics/timeseries", "/api/metrics/today", "/api/pages/top", "/api/apps", "/api/health"} < set(paths)
+    examples = paths["/api/v2/query"]["post"]["requestBody"]["content"]["application/json"]["examples"]
+    assert all(
+        parse(example["value"], Tenant("shop", ZoneInfo("UTC")), datetime.now(UTC)) for example in examples.values()
+    )
 
 
 def test_pages_ask_no_other_host_and_forbid_it(service: Service) -> None:
