@@ -20,7 +20,6 @@ from query_service.websocket.topic import Question, Snapshot
 
 WINDOW = "5m"
 # Where no word of a change came, as while the broker was away.
-PATIENCE_SECONDS = 5.0
 
 
 @strawberry.type
@@ -109,4 +108,4 @@ def _page_question(path: QueryPath, app_id: str, page_url: str) -> Question:
         numbers = [{name: value for name, value in row.items() if name != "computed_at"} for row in answer.data]
         return Snapshot(messages.encode(answer), numbers, answer.meta)
 
-    return Question(("page", app_id, page_url), app_id, ask, is_live=False, patience_seconds=PATIENCE_SECONDS)
+    return Question(("page", app_id, page_url), app_id, ask)

@@ -102,7 +102,7 @@ class Hub:
 
     def _touch(self, app_id: str, *, is_live: bool) -> None:
         for topic in self._topics.values():
-            if topic.question.app_id == app_id and topic.question.is_live == is_live:
+            if topic.question.app_id == app_id and topic.is_live == is_live:
                 topic.touch()
 
     def _forget(self, topic: Topic) -> None:

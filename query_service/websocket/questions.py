@@ -15,8 +15,6 @@ from query_service.websocket.topic import Question, Snapshot
 
 # Words of `date_range` that end now.
 _WINDOWS = ("5m", "10m", "60m")
-# Where no word of a change came, as while the broker was away.
-_PATIENCE_SECONDS, _LIVE_PATIENCE_SECONDS = 5.0, 1.0
 # They move with the clock.
 _INSTANTS = ("window_start", "window_end", "updated_at")
 
@@ -43,29 +41,29 @@ class Questions:
         async def ask() -> Snapshot:
             return _plain(await self._path.today({"app_id": app_id}, (app_id,)))
 
-        return Question(("today", app_id), app_id, ask, is_live=False, patience_seconds=1.0)
+        return Question(("today", app_id), app_id, ask)
 
     def _query(self, asked: Mapping[str, Any], reader: Reader) -> Question:
         app_id = covered_app(asked["app_id"], reader)
         asked = {**asked, "app_id": app_id}
-        is_live = asked.get("date_range") in _WINDOWS or asked.get("granularity") == "minute"
+        is_moving = asked.get("date_range") in _WINDOWS
 
         async def ask() -> Snapshot:
             answer = await self._path.query(asked, (app_id,))
-            return Snapshot(answer.encoded.body, _content(answer, is_moving=is_live), answer.meta)
+            return Snapshot(answer.encoded.body, _content(answer, is_moving=is_moving), answer.meta, answer.meta.source)
 
         key = ("query", messages.encode(sorted(asked.items())))
-        return Question(key, app_id, ask, is_live, _LIVE_PATIENCE_SECONDS if is_live else _PATIENCE_SECONDS)
+        return Question(key, app_id, ask)
 
     def _summary(self, app_id: str, word: str | None, reader: Reader) -> Question:
         window, may_see_people = checked_window(word), reader.may_see_people
 
         async def ask() -> Snapshot:
             answer = await self._overview.answer(app_id, window, may_see_people=may_see_people, is_newest=True)
-            return Snapshot(messages.encode(answer), _summarised(answer), answer.meta)
+            return Snapshot(messages.encode(answer), _summarised(answer), answer.meta, "live")
 
         key = ("live", app_id, window, may_see_people)
-        return Question(key, app_id, ask, is_live=True, patience_seconds=_LIVE_PATIENCE_SECONDS)
+        return Question(key, app_id, ask)
 
 
 def covered_app(app_id: object, reader: Reader) -> str:

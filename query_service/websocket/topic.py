@@ -15,31 +15,30 @@ from query_service.websocket import messages
 
 logger = structlog.get_logger(__name__)
 
+# Time alone may change an answer, and word of a change may not come, as while the broker is away.
+PATIENCE_SECONDS = {"live": 1.0, "rollup": 5.0, "lake": 30.0}
+# An answer that takes a second must not be asked for every second.
+LEAST_SECONDS = {"lake": 10.0}
 UNREADABLE = "The numbers cannot be read at the moment."
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An answer as JSON, `{"data": …, "meta": …}`; equal `content` is nothing new."""
+    """An answer as JSON, `{"data": …, "meta": …}`; equal `content` is nothing new. `source`: live, rollup or lake."""
 
     body: bytes
     content: Any
     meta: Any
+    source: str = "rollup"
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a topic asks. Equal keys have equal answers.
-
-    `is_live`: it changes with every event, else with the aggregates. Time alone may change an answer, so it is computed
-    after `patience_seconds` in any case.
-    """
+    """What a topic asks. Equal keys have equal answers."""
 
     key: Hashable
     app_id: str
     ask: Callable[[], Awaitable[Snapshot]]
-    is_live: bool
-    patience_seconds: float
 
 
 class Follower(Protocol):
@@ -87,6 +86,11 @@ class Topic:
             follower.show(self.snapshot)
             self.touch()
 
+    @property
+    def is_live(self) -> bool:
+        """Whether the answer changes with every event, else with the aggregates."""
+        return self.snapshot is not None and self.snapshot.source == "live"
+
     def touch(self) -> None:
         """The answer may be another one by now."""
         self._may_differ.set()
@@ -121,10 +125,12 @@ class Topic:
 
     async def _rest(self, started_at: float) -> None:
         """Until something may be new, but not less than the shortest interval."""
+        source = "rollup" if self.snapshot is None else self.snapshot.source
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.question.patience_seconds):
+            async with asyncio.timeout(PATIENCE_SECONDS[source]):
                 await self._may_differ.wait()
         interval = min((follower.interval for follower in self.followers), default=messages.DEFAULT_SECONDS)
+        interval = max(interval, LEAST_SECONDS.get(source, 0.0))
         await asyncio.sleep(max(0.0, started_at + interval - time.monotonic()))
 
     def _end(self, error: Exception) -> None:

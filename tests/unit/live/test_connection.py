@@ -65,6 +65,7 @@ class Numbers:
     def __init__(self) -> None:
         self.values: dict[str, int | Exception] = {}
         self.asked: list[str] = []
+        self.sources: dict[str, str] = {}
 
     def of(self, asked: Subscribe, reader: Reader) -> Question:
         if asked.query is None:
@@ -81,9 +82,11 @@ class Numbers:
             value = self.values.setdefault(name, 1)
             if isinstance(value, Exception):
                 raise value
-            return Snapshot(encode({"data": [value], "meta": {"of": name}}), value, {"of": name})
+            return Snapshot(
+                encode({"data": [value], "meta": {"of": name}}), value, {"of": name}, self.sources.get(name, "rollup")
+            )
 
-        return Question(name, app_id, ask, is_live=False, patience_seconds=SOON)
+        return Question(name, app_id, ask)
 
 
 class Client:
@@ -257,6 +260,24 @@ async def test_a_question_that_is_refused_when_asked_ends_alone(client: Client, 
         "detail": "There is no metric 'x'.",
     }
     assert hub.topics == 0
+
+
+async def test_what_is_live_is_asked_again_for_events_and_what_the_lake_answers_rarely(
+    client: Client, hub: Hub, numbers: Numbers
+) -> None:
+    numbers.sources |= {"shop.now": "live", "shop.deep": "lake"}
+    wire = await signed_in(client)
+    for name in ("now", "deep", "views"):
+        follow(wire, name, of=name)
+        await wire.hear()
+    for name in ("now", "deep", "views"):
+        numbers.values[f"shop.{name}"] = 2
+    hub.note_events("shop")
+    assert (await wire.hear())["id"] == "now"
+    await wire.hear_nothing(0.3)
+    hub.note_update("shop")
+    assert (await wire.hear())["id"] == "views"
+    await wire.hear_nothing(0.3)
 
 
 async def test_an_answer_that_fails_is_told_once_and_shown_again_when_it_is_back(
