@@ -19,7 +19,6 @@ from query_service.websocket.service import LiveService
 from query_service.websocket.topic import Question, Snapshot
 
 WINDOW = "5m"
-# Where no word of a change came, as while the broker was away.
 
 
 @strawberry.type
