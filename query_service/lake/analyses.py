@@ -99,6 +99,7 @@ def page_of_people(session: Session, people: Statement, most: int, offset: int) 
 
 def row_people(session: Session, job: Job) -> Answer:
     """Rows actor: the visitors that a row of a question counts."""
+    session.use_actors()
     people = msgspec.convert(job.arguments["people"], Statement)
     return page_of_people(session, people, int(job.arguments["most"]), int(job.arguments["offset"]))
 
@@ -106,12 +107,14 @@ def row_people(session: Session, job: Job) -> Answer:
 def _use_funnel_events(session: Session, definition: FunnelDefinition, *, is_quick: bool) -> str:
     """Events of the app, with sessions where these count. `is_quick`: actors may be numbers."""
     if definition.count_by is CountBy.SESSION:
+        session.use_actors()
         session.connection.execute(event_sql.spans_statement(include_bots=definition.include_bots))
         session.connection.execute(event_sql.SESSION_EVENTS)
         return "session_events"
     scope = Scope.of(definition, "keyed_events")
     # Where steps overlap in any order, Python assigns them, and expects texts.
     if not is_quick or (definition.order is Order.ANY and not scope.has_distinct_steps):
+        session.use_actors()
         return "actor_events"
     session.connection.execute(event_sql.KEYED_EVENTS)
     return "keyed_events"
@@ -121,6 +124,7 @@ def retention_rows(session: Session, job: Job) -> Answer:
     """Cells of one interval, mode and recurrence; the body has user_count and daily_visitors."""
     asked = msgspec.convert(job.arguments, RetentionArguments)
     definition, calendar = _cohort(asked)
+    session.use_actors()
     result = retention.compute(
         session.connection,
         definition,
@@ -140,6 +144,7 @@ def retention_people(session: Session, job: Job) -> Answer:
     """Rows actor."""
     asked = msgspec.convert(job.arguments, RetentionArguments)
     definition, calendar = _cohort(asked)
+    session.use_actors()
     cell = None
     if asked.cohort_date is not None:
         cell = CellKey(asked.interval, asked.mode, asked.recurrence, asked.cohort_date, asked.period_offset)

@@ -55,9 +55,7 @@ def conditions(spec: QuerySpec, extra: str = "true") -> tuple[str, list[Value]]:
     """The question's own conditions on events: a page, as a cut or a filter, is one that was viewed."""
     sql, values = where(spec.filters)
     is_of_pages = "page_url" in spec.dimensions or any(one.field == "page_url" for one in spec.filters)
-    start, end = bounds(spec)
-    inside = f"event_time >= make_timestamptz({start}) and event_time < make_timestamptz({end})"
-    found = (inside, extra, _IS_VIEW if is_of_pages else "true", sql)
+    found = (extra, _IS_VIEW if is_of_pages else "true", sql)
     return " and ".join(one for one in found if one != "true") or "true", values
 
 

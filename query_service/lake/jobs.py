@@ -11,14 +11,15 @@ Value = str | int | float | bool | None
 class EventFiles(msgspec.Struct, frozen=True):
     """Events of one app in `[start_us, end_us)` (microseconds since 1970), without their copies.
 
-    `paths` and `identity_paths` are relative to the lake. The table `excluded_rows` (place), where the job has it, says
-    which rows are copies.
+    `paths` and `identity_paths` are relative to the lake; `edges` are paths of files in which other times lie too.
+    The table `excluded_rows` (place), where the job has it, says which rows are copies.
     """
 
     app_id: str
     start_us: int
     end_us: int
     paths: tuple[str, ...]
+    edges: tuple[str, ...] = ()
     identity_paths: tuple[str, ...] = ()
     # Only events of these types matter; none says that all do.
     event_types: tuple[str, ...] = ()

@@ -42,7 +42,7 @@ class Reading:
     @property
     def fingerprint(self) -> str:
         """Names the files: with the same name the answer is the same."""
-        own = (*self.events.paths, "", *self.events.identity_paths) if self.events else ()
+        own = (*self.events.paths, *self.events.edges, "", *self.events.identity_paths) if self.events else ()
         return digest([*own, *(path for name in sorted(self.days) for path in (name, *self.days[name]))])
 
     @property
@@ -107,9 +107,7 @@ def _events(spec: QuerySpec, snapshots: LakeSnapshots, *, is_read: bool) -> Even
     if not is_read:
         return None
     start, end = event_sql.bounds(spec)
-    read = snapshots.events(spec.tenant.app_id, start, end)
-    paths = tuple(file.path for file in read.files)
-    return EventFiles(spec.tenant.app_id, start, end, paths, snapshots.identity_paths)
+    return snapshots.events(spec.tenant.app_id, start, end).job_files(snapshots.identity_paths)
 
 
 def _needs_spans(spec: QuerySpec, *, is_of_days: bool) -> bool:

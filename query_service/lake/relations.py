@@ -78,43 +78,49 @@ class Session:
 
     def use_files(self, name: str, paths: Sequence[str]) -> None:
         """Make `name` a view of data files of `events`."""
-        located = self._located(paths)
-        if self._by_name or not located:
-            relations.use_lake(self.connection, located, name=name)
-            return
-        literals = ", ".join("'" + path.replace("'", "''") + "'" for path in located)
-        hours = "hive_partitioning = true, hive_types = {'event_date': date, 'event_hour': integer}"
-        self.connection.execute(
-            f"create or replace temp view {name} as select {_COLUMNS} from read_parquet([{literals}], {hours})"
-        )
+        self.connection.execute(f"create or replace temp view {name} as {self._rows(paths)}")
 
-    def _use_events(self, files: EventFiles, tables: Sequence[str]) -> None:
-        self.use_files("lake_files", files.paths)
-        self._use_range(files, tables)
-        self._use_pairs(files)
+    def use_actors(self) -> None:
+        """Make `actor_events` of `lake`; whoever counts by keys does without."""
         self.connection.execute("create or replace temp view unique_events as from lake")
         self.connection.execute(relations.statement("actor_events"))
-        self.connection.execute(
-            f"create or replace temp view stitched_key as select raw_key, actor_key from stitched_keys"
-            f" where app_id = '{files.app_id}'"
-        )
 
-    def _use_range(self, files: EventFiles, tables: Sequence[str]) -> None:
-        """A view cannot hold a parameter; an app's id has no character that could end the text."""
-        conditions = [
-            f"app_id = '{files.app_id}'",
-            f"event_time >= make_timestamptz({int(files.start_us)})",
-            f"event_time < make_timestamptz({int(files.end_us)})",
-        ]
+    def _rows(self, paths: Sequence[str]) -> str:
+        """Query of all rows of data files of `events`."""
+        located = self._located(paths)
+        if self._by_name or not located:
+            relations.use_lake(self.connection, located, name="lake_files")
+            return "from lake_files"
+        literals = ", ".join("'" + path.replace("'", "''") + "'" for path in located)
+        hours = "hive_partitioning = true, hive_types = {'event_date': date, 'event_hour': integer}"
+        return f"select {_COLUMNS} from read_parquet([{literals}], {hours})"
+
+    def _use_events(self, files: EventFiles, tables: Sequence[str]) -> None:
+        """Make `lake` and `stitched_key`.
+
+        A view cannot hold a parameter; an app's id has no character that could end the text.
+        """
+        wanted = [f"app_id = '{files.app_id}'"]
         if files.event_types:
             types = ", ".join("'" + one.replace("'", "''") + "'" for one in files.event_types)
-            conditions.append(f"event_type in ({types})")
-        copies = ""
-        if EXCLUDED in tables:
-            copies = f" anti join {EXCLUDED} on place_of(stream_seq, row_no) = {EXCLUDED}.place"
+            wanted.append(f"event_type in ({types})")
+        start, end = int(files.start_us), int(files.end_us)
+        inside = [f"event_time >= make_timestamptz({start})", f"event_time < make_timestamptz({end})"]
+        parts = [(files.paths, wanted), (files.edges, [*wanted, *inside])]
+        # Files that are read by name are read through one view.
+        if self._by_name or not files.paths or not files.edges:
+            parts = [((*files.paths, *files.edges), [*wanted, *(inside if files.edges or self._by_name else [])])]
+        copies = f" anti join {EXCLUDED} on place_of(stream_seq, row_no) = {EXCLUDED}.place"
+        united = " union all ".join(
+            f"(select {_COLUMNS} from ({self._rows(paths)}){copies if EXCLUDED in tables else ''}"
+            f" where {' and '.join(conditions)})"
+            for paths, conditions in parts
+        )
+        self.connection.execute(f"create or replace temp view lake as {united}")
+        self._use_pairs(files)
         self.connection.execute(
-            f"create or replace temp view lake as select {_COLUMNS} from lake_files{copies}"
-            f" where {' and '.join(conditions)}"
+            "create or replace temp view stitched_key as select raw_key, actor_key from stitched_keys"
+            f" where app_id = '{files.app_id}'"
         )
 
     def _use_pairs(self, files: EventFiles) -> None:

@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 from eventmill.lake import ACTOR_DAYS, DAY_TABLES, EVENTS, IDENTITY_MAP, LakeTable, TableDefinition, lake_directory
 from eventmill.settings import Settings
+from query_service.lake.jobs import EventFiles
 from query_service.lake.table_files import LakeFile, TableFiles
 
 _FIRST_US, _LAST_US = -(2**62), 2**62
@@ -18,8 +19,17 @@ HomeHour = tuple[date, int]
 class EventsRead:
     """Files in which events of an app and range lie, and all files of their home hours, by hour."""
 
+    app_id: str
+    start_us: int
+    end_us: int
     files: Sequence[LakeFile]
     homes: dict[HomeHour, frozenset[str]]
+
+    def job_files(self, identity_paths: tuple[str, ...], event_types: tuple[str, ...] = ()) -> EventFiles:
+        """As a worker gets them."""
+        inner = tuple(file.path for file in self.files if file.is_inside(self.start_us, self.end_us))
+        edges = tuple(file.path for file in self.files if not file.is_inside(self.start_us, self.end_us))
+        return EventFiles(self.app_id, self.start_us, self.end_us, inner, edges, identity_paths, event_types)
 
 
 class LakeSnapshots:
@@ -70,7 +80,7 @@ class LakeSnapshots:
             if read:
                 found += read
                 homes[partition[0], partition[1]] = frozenset(files)
-        return EventsRead(sorted(found, key=lambda file: file.path), homes)
+        return EventsRead(app_id, start_us, end_us, sorted(found, key=lambda file: file.path), homes)
 
     def last_event_us(self, app_id: str) -> int:
         """No event of the app is later than this, in microseconds since 1970; 0 where it has none."""

@@ -40,6 +40,14 @@ class LakeFile:
             return is_of_app
         return is_of_app and self.first_us < end_us and self.last_us >= start_us
 
+    def is_inside(self, start_us: int, end_us: int) -> bool:
+        """Whether all of its events lie in `[start_us, end_us)`."""
+        return (
+            self.first_us is not None
+            and self.last_us is not None
+            and start_us <= self.first_us <= self.last_us < end_us
+        )
+
 
 class TableFiles:
     """`refresh` before each look: it costs one missing file where nothing was committed."""

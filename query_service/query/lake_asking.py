@@ -66,9 +66,7 @@ class LakeAsking:
 
     def events(self, app_id: str, start_us: int, end_us: int, event_types: tuple[str, ...] = ()) -> EventFiles:
         """Files of the app's events in `[start_us, end_us)`, microseconds since 1970."""
-        read = self.snapshots.events(app_id, start_us, end_us)
-        paths = tuple(file.path for file in read.files)
-        return EventFiles(app_id, start_us, end_us, paths, self.snapshots.identity_paths, event_types)
+        return self.snapshots.events(app_id, start_us, end_us).job_files(self.snapshots.identity_paths, event_types)
 
     async def _excluded(self, events: EventFiles | None) -> dict[str, pa.Table]:
         if events is None:
