@@ -84,7 +84,7 @@ async def require_reader(connection: ASGIConnection[Any, Any, Any, Any], _handle
     note_request(connection, reader.subject)
 
 
-def require_admin(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+async def require_admin(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
     """Litestar guard, after `require_reader`: raise Forbidden unless the credential may change what is saved."""
     reader: Reader = connection.state.reader
     if reader.kind != "admin":

@@ -1,6 +1,7 @@
 """The query parameters of the REST endpoints, as the API's documentation shows them."""
 
 import inspect
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -71,9 +72,14 @@ _NOT_PARAMETERS = frozenset({"path", "covered", "reader", "state", "request", "r
 }
 
 
-def refuse_unknown(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Litestar guard: a misspelt parameter must not be answered as if it had not been sent."""
-    known = _known(handler)
+async def refuse_unknown(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Litestar guard: a misspelt parameter must not be answered as if it had not been sent.
+
+    A coroutine, like every guard here: Litestar hands a plain function to another thread.
+    """
+    if not connection.scope["query_string"]:
+        return
+    known = _known(handler.fn)
     for name, values in connection.query_params.dict().items():
         if name not in known:
             rule = f"One of: {', '.join(known)}." if known else "This endpoint takes no parameters."
@@ -82,6 +88,7 @@ def refuse_unknown(connection: ASGIConnection[Any, Any, Any, Any], handler: Base
             raise InvalidParameter(name, f"{name} came {len(values)} times.", "Once.")
 
 
-@lru_cache(maxsize=64)
-def _known(handler: BaseRouteHandler) -> tuple[str, ...]:
-    return tuple(name for name in inspect.signature(handler.fn).parameters if name not in _NOT_PARAMETERS)
+# By its function: guards are given a new copy of the handler each time.
+@lru_cache(maxsize=256)
+def _known(function: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(name for name in inspect.signature(function).parameters if name not in _NOT_PARAMETERS)

@@ -23,7 +23,7 @@ READS_BY_POST = "reads"
 _ALLOWED = f"One of: {', '.join(MEDIA_TYPES)}."
 
 
-def refuse_unacceptable(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+async def refuse_unacceptable(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
     """Litestar guard: raise NotAcceptable before anything is computed that nobody wants."""
     accept = connection.headers.get("accept")
     if accept is not None and chosen(accept) is None:
