@@ -36,7 +36,7 @@ class LakeQueries:
 
     def can_answer(self, spec: QuerySpec) -> bool:
         """Whether the lake knows all of the question's metrics: money and goals are counted in rollups alone."""
-        is_known = all(measure.rollup in {METRIC, SESSION} for measure in spec.measures)
+        is_known = all(measure.rollup in (METRIC, SESSION) for measure in spec.measures)
         return is_known and all(measure.only_grain in {None, spec.granularity} for measure in spec.measures)
 
     async def fingerprint(self, spec: QuerySpec, asked: Range | None = None) -> str:

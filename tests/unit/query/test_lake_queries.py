@@ -211,3 +211,10 @@ async def test_what_was_committed_meanwhile_is_in_the_next_answer(lake: Lake) ->
     lake.made.append([fresh, fresh])
     assert (await lake.ask(**asked))[0]["events"] == before[0]["events"] + 1
     assert await lake.queries.fingerprint(parsed(**asked)) != name
+
+
+async def test_money_and_goals_are_counted_elsewhere(lake: Lake) -> None:
+    assert lake.queries.can_answer(parsed(metrics=["events", "bounce_rate"], dimensions=["source"]))
+    assert not lake.queries.can_answer(parsed(metrics=["revenue"]))
+    assert not lake.queries.can_answer(parsed(metrics=["dau"]))
+    assert lake.queries.can_answer(parsed(metrics=["dau"], granularity="day"))
