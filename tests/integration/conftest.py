@@ -134,6 +134,12 @@ def module_rollups(postgres: PostgresServer, _marts_template: str) -> Iterator[R
 
 
 @pytest.fixture(scope="session")
+def session_rollups(postgres: PostgresServer, _marts_template: str) -> Iterator[Rollups]:
+    """As `rollups`, one for all tests that share a query service."""
+    yield from _copy(postgres, _marts_template)
+
+
+@pytest.fixture(scope="session")
 def start_query_service(
     new_directory: Callable[[], Path], nats_server: NatsServer
 ) -> Iterator[Callable[..., Settings]]:

@@ -1,7 +1,7 @@
 """Who may ask, as its users meet it: tokens, sign-ins, keys and the audit log over HTTP."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,35 +12,10 @@ import psycopg
 import pytest
 
 from eventmill.control import audit, keys
-from eventmill.control.web_sessions import revoke_subject
-from eventmill.settings import Settings
 from tests import oidc_issuer
-from tests.oidc_issuer import AUDIENCE, CLIENT, CLIENT_SECRET, running_issuer
-from tests.shop_service import Service, make_apps
+from tests.shop_service import Service
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[oidc_issuer.Issuer]:
-    with running_issuer() as issuer:
-        yield issuer
-
-
-@pytest.fixture(scope="module")
-def service(module_rollups: Any, start_query_service: Callable[..., Settings], issuer: oidc_issuer.Issuer) -> Service:
-    made = make_apps(module_rollups.address)
-    with psycopg.connect(module_rollups.address) as connection:
-        revoke_subject(connection, "mallory")
-    own = {"oidc_issuer": issuer.url, "oidc_audience": AUDIENCE, "oidc_client_id": CLIENT}
-    own |= {"oidc_client_secret": CLIENT_SECRET, "query_requests_per_second": "500"}
-    settings = start_query_service(module_rollups.address, **own)
-    return Service(f"http://127.0.0.1:{settings.http_port}", settings, made)
-
-
-def send(service: Service, method: str, path: str, key: str = "admin", **request: Any) -> httpx.Response:
-    headers = {"Authorization": f"Bearer {service.keys.get(key, key)}"}
-    return httpx.request(method, service.url + path, headers=headers, **request)
 
 
 def connect(service: Service) -> psycopg.Connection:
@@ -151,24 +126,24 @@ def test_signing_in_never_leads_elsewhere(service: Service, elsewhere: str) -> N
         assert browser.get(back.headers["location"]).headers["location"] == "/"
 
 
-def test_a_key_is_made_used_rotated_and_revoked(service: Service) -> None:
-    made = send(service, "POST", "/api/keys", json={"kind": "read", "name": "support", "people": True})
+def test_a_key_is_made_used_rotated_and_revoked(service: Service, send: Any) -> None:
+    made = send("POST", "/api/keys", json={"kind": "read", "name": "support", "people": True})
     assert made.status_code == 201
     [row] = made.json()["data"]
     assert (row["name"], row["people"], row["last_used_at"]) == ("support", True, None)
     assert service.get("/api/apps", key=row["key"]).status_code == 200
-    rotated = send(service, "POST", f"/api/keys/{row['id']}/rotate", json={"grace_seconds": 600}).json()["data"][0]
+    rotated = send("POST", f"/api/keys/{row['id']}/rotate", json={"grace_seconds": 600}).json()["data"][0]
     assert (rotated["name"], rotated["people"]) == ("support", True)
     for key in (row["key"], rotated["key"]):
         assert service.get("/api/apps", key=key).status_code == 200
-    listed = {one["prefix"]: one for one in send(service, "GET", "/api/keys").json()["data"]}
+    listed = {one["prefix"]: one for one in send("GET", "/api/keys").json()["data"]}
     ends = datetime.fromisoformat(listed[row["prefix"]]["expires_at"])
     assert timedelta(minutes=9) < ends - datetime.now(UTC) < timedelta(minutes=11)
     assert set(listed[row["prefix"]]) == {
         *("id", "prefix", "kind", "name", "people", "allowed_origins"),
         *("created_at", "expires_at", "revoked_at", "last_used_at"),
     }
-    assert send(service, "DELETE", f"/api/keys/{rotated['prefix']}").status_code == 204
+    assert send("DELETE", f"/api/keys/{rotated['prefix']}").status_code == 204
     with connect(service) as connection:
         assert keys.get_key(connection, "shop", rotated["prefix"]).revoked_at is not None
 
@@ -186,8 +161,8 @@ def test_a_key_is_made_used_rotated_and_revoked(service: Service) -> None:
         ({"kind": "read", "apps": ["rival"]}, "apps"),
     ],
 )
-def test_a_key_that_cannot_be_made_names_the_field(service: Service, body: dict[str, Any], field: str) -> None:
-    answer = send(service, "POST", "/api/keys", json=body)
+def test_a_key_that_cannot_be_made_names_the_field(body: dict[str, Any], field: str, send: Any) -> None:
+    answer = send("POST", "/api/keys", json=body)
     assert (answer.status_code, answer.json()["field"]) == (400, field)
 
 
@@ -196,33 +171,33 @@ def test_a_read_key_sees_neither_keys_nor_what_administrators_did(service: Servi
     assert service.get(path).status_code == 403
 
 
-def test_what_administrators_did_is_kept_with_who_did_it(service: Service) -> None:
+def test_what_administrators_did_is_kept_with_who_did_it(service: Service, send: Any) -> None:
     prefix = service.keys["admin"].split("_")[2]
-    made = send(service, "POST", "/api/goals", json={"name": "Kept", "filter": {"event_type": "signup"}})
+    made = send("POST", "/api/goals", json={"name": "Kept", "filter": {"event_type": "signup"}})
     assert made.status_code == 201
-    send(service, "DELETE", "/api/goals/kept")
-    entries = send(service, "GET", "/api/audit", params={"limit": 2}).json()
+    send("DELETE", "/api/goals/kept")
+    entries = send("GET", "/api/audit", params={"limit": 2}).json()
     assert [(one["actor"], one["action"], one["target"]) for one in entries["data"]] == [
         (f"key:{prefix}", "goal.delete", "kept"),
         (f"key:{prefix}", "goal.create", "kept"),
     ]
-    more = send(service, "GET", "/api/audit", params={"cursor": entries["meta"]["next_cursor"]}).json()["data"]
+    more = send("GET", "/api/audit", params={"cursor": entries["meta"]["next_cursor"]}).json()["data"]
     assert max(one["id"] for one in more) < min(one["id"] for one in entries["data"])
 
 
-def test_no_secret_is_in_the_audit_log(service: Service) -> None:
-    made = send(service, "POST", "/api/keys", json={"kind": "admin"}).json()["data"][0]
-    send(service, "DELETE", f"/api/keys/{made['id']}")
+def test_no_secret_is_in_the_audit_log(service: Service, send: Any) -> None:
+    made = send("POST", "/api/keys", json={"kind": "admin"}).json()["data"][0]
+    send("DELETE", f"/api/keys/{made['id']}")
     with connect(service) as connection:
         text = str(audit.entries(connection, "shop", 1_000))
     assert made["prefix"] in text
     assert made["key"].split("_", 3)[3] not in text
 
 
-def test_what_failed_is_not_in_the_audit_log(service: Service) -> None:
-    before = send(service, "GET", "/api/audit").json()["data"]
-    assert send(service, "POST", "/api/goals", json={"name": "x"}).status_code == 400
-    assert send(service, "GET", "/api/audit").json()["data"] == before
+def test_what_failed_is_not_in_the_audit_log(send: Any) -> None:
+    before = send("GET", "/api/audit").json()["data"]
+    assert send("POST", "/api/goals", json={"name": "x"}).status_code == 400
+    assert send("GET", "/api/audit").json()["data"] == before
 
 
 def test_answers_say_what_is_left_of_the_credentials_requests(service: Service) -> None:
@@ -231,8 +206,8 @@ def test_answers_say_what_is_left_of_the_credentials_requests(service: Service) 
     assert answer.headers["RateLimit"].startswith('"credential";r=49')
 
 
-def test_a_body_that_is_too_large_is_refused(service: Service) -> None:
-    assert send(service, "POST", "/api/goals", content=b" " * (1024**2 + 1)).status_code == 413
+def test_a_body_that_is_too_large_is_refused(send: Any) -> None:
+    assert send("POST", "/api/goals", content=b" " * (1024**2 + 1)).status_code == 413
 
 
 def test_the_service_measures_its_care_for_the_database(service: Service) -> None:

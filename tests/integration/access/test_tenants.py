@@ -1,7 +1,6 @@
 """What is another tenant's is answered exactly like what is not there: every endpoint, id, cursor and subscription."""
 
 import json
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +11,7 @@ from websockets.sync.client import connect
 
 from eventmill.control import alerts, annotations, dashboards, definitions, keys, webhooks
 from eventmill.control.definitions import COHORT, FUNNEL, GOAL
-from eventmill.settings import Settings
-from tests.shop_service import COMPLETE, Service, fill, make_apps
+from tests.shop_service import COMPLETE, Service
 
 pytestmark = pytest.mark.integration
 
@@ -123,6 +121,7 @@ class Tenants:
     """The service, and what the rival has: its ids by kind."""
 
     service: Service
+    client: httpx.Client
     rival: dict[str, str]
 
     def ask(self, operation: str, app_id: str | None, ids: dict[str, str]) -> tuple[int, str]:
@@ -135,8 +134,7 @@ class Tenants:
         headers = {"Authorization": f"Bearer {self.service.keys['admin']}"} | row.headers
         asked = {} if app_id is None or row.body_app else {"app_id": app_id}
         asked |= {name: ids[kind] for name, kind in row.parameters.items()}
-        url = self.service.url + path
-        answer = httpx.request(method, url, headers=headers, params=asked, json=body)
+        answer = self.client.request(method, path, headers=headers, params=asked, json=body)
         text = answer.text
         for one in (*ids.values(), *([app_id] if app_id else [])):
             text = text.replace(one, "…")
@@ -144,10 +142,8 @@ class Tenants:
 
 
 @pytest.fixture(scope="module")
-def tenants(module_rollups: Any, start_query_service: Callable[..., Settings]) -> Iterator[Tenants]:
-    made = make_apps(module_rollups.address)
-    fill(module_rollups)
-    with psycopg.connect(module_rollups.address) as connection:
+def tenants(service: Service, client: httpx.Client, session_rollups: Any) -> Tenants:
+    with psycopg.connect(session_rollups.address) as connection:
         purchase = {"filter": {"event_type": "purchase"}}
         board = dashboards.create(connection, "rival", "Secret", [])
         link, _token = dashboards.share(connection, "rival", str(board.id), 30)
@@ -163,9 +159,7 @@ def tenants(module_rollups: Any, start_query_service: Callable[..., Settings]) -
             "webhook": webhooks.create_webhook(connection, "https://rival.example/hook", app_id="rival").webhook_id,
             "key": keys.create_key(connection, "rival", "read").found.key_id,
         }
-    settings = start_query_service(module_rollups.address)
-    service = Service(f"http://127.0.0.1:{settings.http_port}", settings, made)
-    return Tenants(service, {kind: str(one) for kind, one in rival.items()})
+    return Tenants(service, client, {kind: str(one) for kind, one in rival.items()})
 
 
 def operations(service: Service) -> set[str]:

@@ -1,63 +1,36 @@
 """Saved dashboards, their links, and annotations as their users meet them."""
 
-from collections.abc import Callable
-from datetime import UTC, date, datetime
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 
-from eventmill.control import backfills
-from eventmill.settings import Settings
-from tests.shop_service import Service, fill, make_apps
+from tests.shop_service import Service
 
 pytestmark = pytest.mark.integration
 QUESTION = {"metrics": ["events"], "date_range": ["2026-03-07", "2026-03-10"], "granularity": "day"}
 WIDGET = {"kind": "timeseries", "title": "Events", "question": QUESTION}
 
 
-@pytest.fixture(scope="module")
-def service(module_rollups: Any, start_query_service: Callable[..., Settings]) -> Service:
-    keys = make_apps(module_rollups.address)
-    fill(module_rollups)
-    with psycopg.connect(module_rollups.address) as connection:
-        backfills.begin(connection, ["shop"], date(2026, 3, 7), date(2026, 3, 8))
-        backfills.begin(connection, ["rival"], date(2026, 3, 7), date(2026, 3, 8))
-        connection.commit()
-    for hour in range(3):
-        restated = {"app_id": "shop", "table_name": "metric", "grain": "hour", "metric": "events", "rows_changed": 1}
-        restated |= {"period_start": datetime(2026, 3, 8, 12 + hour, tzinfo=UTC), "local_date": date(2026, 3, 8)}
-        restated |= {"value_before": 1, "value_after": 2, "cause": "late_events"}
-        module_rollups.insert("rollups.restatement", restated | {"restated_at": datetime(2026, 3, 9, tzinfo=UTC)})
-    settings = start_query_service(module_rollups.address)
-    return Service(f"http://127.0.0.1:{settings.http_port}", settings, keys)
-
-
-def send(service: Service, method: str, path: str, key: str = "admin", **request: Any) -> httpx.Response:
-    headers = {"Authorization": f"Bearer {service.keys[key]}"} | request.pop("headers", {})
-    return httpx.request(method, service.url + path, headers=headers, **request)
-
-
-def saved(service: Service, *widgets: dict[str, Any], name: str = "Overview") -> httpx.Response:
-    answer = send(service, "POST", "/api/dashboards", json={"name": name, "widgets": list(widgets)})
+def saved(send: Any, *widgets: dict[str, Any], name: str = "Overview") -> httpx.Response:
+    answer = send("POST", "/api/dashboards", json={"name": name, "widgets": list(widgets)})
     assert answer.status_code == 201, answer.text
     return answer
 
 
-def test_a_dashboard_is_saved_with_its_defaults(service: Service) -> None:
-    [row] = saved(service, WIDGET).json()["data"]
+def test_a_dashboard_is_saved_with_its_defaults(service: Service, send: Any) -> None:
+    [row] = saved(send, WIDGET).json()["data"]
     assert row["widgets"] == [WIDGET | {"size": "medium"}]
     assert (row["name"], row["version"]) == ("Overview", 1)
     assert service.data(f"/api/dashboards/{row['id']}") == [row]
     assert row in service.data("/api/dashboards")
 
 
-def test_every_kind_of_widget_is_kept(service: Service) -> None:
+def test_every_kind_of_widget_is_kept(send: Any) -> None:
     widgets = [{"kind": kind, "question": QUESTION} for kind in ("number", "bar", "table")]
     widgets += [{"kind": "funnel", "funnel": "checkout"}, {"kind": "text", "text": "Hello"}]
     widgets += [{"kind": "retention", "cohort": "buyers", "interval": "day", "mode": "on_or_after"}]
-    [row] = saved(service, *widgets).json()["data"]
+    [row] = saved(send, *widgets).json()["data"]
     assert row["widgets"] == [one | {"title": "", "size": "medium"} for one in widgets]
 
 
@@ -78,48 +51,48 @@ def test_every_kind_of_widget_is_kept(service: Service) -> None:
         ({"kind": "retention", "cohort": "buyers", "mode": "never"}, "widgets[0].mode"),
     ],
 )
-def test_a_widget_that_means_nothing_is_refused_by_its_place(service: Service, widget: Any, field: str) -> None:
-    answer = send(service, "POST", "/api/dashboards", json={"name": "Wrong", "widgets": [widget]})
+def test_a_widget_that_means_nothing_is_refused_by_its_place(widget: Any, field: str, send: Any) -> None:
+    answer = send("POST", "/api/dashboards", json={"name": "Wrong", "widgets": [widget]})
     assert (answer.status_code, answer.json()["field"]) == (400, field)
 
 
 @pytest.mark.parametrize("body", [{"name": ""}, {"name": "x" * 201}, {"name": None}, {"widgets": []}])
-def test_a_dashboard_has_a_name(service: Service, body: dict[str, Any]) -> None:
-    answer = send(service, "POST", "/api/dashboards", json=body)
+def test_a_dashboard_has_a_name(body: dict[str, Any], send: Any) -> None:
+    answer = send("POST", "/api/dashboards", json=body)
     assert (answer.status_code, answer.json()["field"]) == (400, "name")
 
 
-def test_a_change_that_would_undo_somebody_elses_is_refused(service: Service) -> None:
-    made = saved(service)
+def test_a_change_that_would_undo_somebody_elses_is_refused(service: Service, send: Any) -> None:
+    made = saved(send)
     path = f"/api/dashboards/{made.json()['data'][0]['id']}"
     first = {"If-Match": made.headers["etag"]}
-    assert send(service, "PUT", path, json={"name": "A"}).status_code == 428
-    changed = send(service, "PUT", path, json={"name": "A"}, headers=first)
+    assert send("PUT", path, json={"name": "A"}).status_code == 428
+    changed = send("PUT", path, json={"name": "A"}, headers=first)
     assert (changed.status_code, changed.json()["data"][0]["version"]) == (200, 2)
-    refused = send(service, "PUT", path, json={"name": "B"}, headers=first)
+    refused = send("PUT", path, json={"name": "B"}, headers=first)
     assert (refused.status_code, refused.json()["field"]) == (412, "If-Match")
     assert service.data(path)[0]["name"] == "A"
-    assert send(service, "PUT", path, json={"name": "B"}, headers={"If-Match": changed.headers["etag"]}).is_success
+    assert send("PUT", path, json={"name": "B"}, headers={"If-Match": changed.headers["etag"]}).is_success
 
 
-def test_a_deleted_dashboard_is_gone_with_its_links(service: Service) -> None:
-    path = f"/api/dashboards/{saved(service).json()['data'][0]['id']}"
-    token = send(service, "POST", f"{path}/shares").json()["data"][0]["token"]
-    assert send(service, "DELETE", path).status_code == 204
+def test_a_deleted_dashboard_is_gone_with_its_links(service: Service, send: Any) -> None:
+    path = f"/api/dashboards/{saved(send).json()['data'][0]['id']}"
+    token = send("POST", f"{path}/shares").json()["data"][0]["token"]
+    assert send("DELETE", path).status_code == 204
     assert service.get(path).status_code == 404
     assert httpx.get(f"{service.url}/api/shared/{token}").status_code == 404
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-def test_a_read_key_changes_nothing(service: Service, method: str) -> None:
-    place = "" if method == "POST" else f"/{saved(service).json()['data'][0]['id']}"
+def test_a_read_key_changes_nothing(method: str, send: Any) -> None:
+    place = "" if method == "POST" else f"/{saved(send).json()['data'][0]['id']}"
     for kind in ("dashboards", "annotations"):
-        assert send(service, method, f"/api/{kind}{place}", key="read", json={}).status_code == 403
+        assert send(method, f"/api/{kind}{place}", key="read", json={}).status_code == 403
 
 
-def test_a_link_shows_its_dashboard_and_nothing_else(service: Service) -> None:
-    path = f"/api/dashboards/{saved(service, WIDGET, {'kind': 'text', 'text': 'Hi'}).json()['data'][0]['id']}"
-    [link] = send(service, "POST", f"{path}/shares", json={"expires_in_days": 1}).json()["data"]
+def test_a_link_shows_its_dashboard_and_nothing_else(service: Service, send: Any) -> None:
+    path = f"/api/dashboards/{saved(send, WIDGET, {'kind': 'text', 'text': 'Hi'}).json()['data'][0]['id']}"
+    [link] = send("POST", f"{path}/shares", json={"expires_in_days": 1}).json()["data"]
     shared = httpx.get(service.url + link["path"])
     assert shared.headers["cache-control"] == "private, no-store"
     assert shared.json()["data"][0] | {"updated_at": ""} == {
@@ -128,7 +101,7 @@ def test_a_link_shows_its_dashboard_and_nothing_else(service: Service) -> None:
         "updated_at": "",
     }
     answer = httpx.post(f"{service.url}{link['path']}/widgets/0").json()
-    asked = send(service, "POST", "/api/v2/query", key="read", json=QUESTION).json()
+    asked = send("POST", "/api/v2/query", key="read", json=QUESTION).json()
     assert [row["events"] for row in answer["data"]][:2] == [9, 4]
     assert answer["data"] == asked["data"]
     assert httpx.post(f"{service.url}{link['path']}/widgets/1").json()["data"] == []
@@ -137,35 +110,35 @@ def test_a_link_shows_its_dashboard_and_nothing_else(service: Service) -> None:
     assert httpx.get(f"{service.url}/api/apps", headers={"Authorization": f"Bearer {link['token']}"}).status_code == 401
 
 
-def test_a_revoked_or_expired_link_is_as_one_that_never_was(service: Service, module_rollups: Any) -> None:
-    path = f"/api/dashboards/{saved(service).json()['data'][0]['id']}"
-    revoked, expired = (send(service, "POST", f"{path}/shares").json()["data"][0] for _ in range(2))
-    assert send(service, "DELETE", f"{path}/shares/{revoked['id']}").status_code == 204
-    module_rollups.execute(
+def test_a_revoked_or_expired_link_is_as_one_that_never_was(service: Service, session_rollups: Any, send: Any) -> None:
+    path = f"/api/dashboards/{saved(send).json()['data'][0]['id']}"
+    revoked, expired = (send("POST", f"{path}/shares").json()["data"][0] for _ in range(2))
+    assert send("DELETE", f"{path}/shares/{revoked['id']}").status_code == 204
+    session_rollups.execute(
         "update control.dashboard_share set expires_at = now() where share_id::text = %(id)s", {"id": expired["id"]}
     )
-    assert send(service, "GET", f"{path}/shares").json() == {"data": []}
+    assert send("GET", f"{path}/shares").json() == {"data": []}
     answers = [httpx.get(f"{service.url}/api/shared/{token}") for token in (revoked["token"], expired["token"], "no")]
     assert [(one.status_code, one.text) for one in answers] == [(404, answers[2].text)] * 3
 
 
 @pytest.mark.parametrize("days", [0, -1, 367, "30", True, None])
-def test_a_link_ends_within_a_year(service: Service, days: object) -> None:
-    path = f"/api/dashboards/{saved(service).json()['data'][0]['id']}/shares"
-    answer = send(service, "POST", path, json={"expires_in_days": days})
+def test_a_link_ends_within_a_year(days: object, send: Any) -> None:
+    path = f"/api/dashboards/{saved(send).json()['data'][0]['id']}/shares"
+    answer = send("POST", path, json={"expires_in_days": days})
     assert (answer.status_code, answer.json()["field"]) == (400, "expires_in_days")
 
 
-def test_notes_are_written_changed_and_deleted(service: Service) -> None:
-    made = send(service, "POST", "/api/annotations", json={"at": "2026-02-01T12:00:00Z", "text": "Launch"})
+def test_notes_are_written_changed_and_deleted(service: Service, send: Any) -> None:
+    made = send("POST", "/api/annotations", json={"at": "2026-02-01T12:00:00Z", "text": "Launch"})
     [row] = made.json()["data"]
     assert (row["kind"], row["starts_at"], row["ends_at"]) == ("note", "2026-02-01T07:00:00-05:00", None)
     path = f"/api/annotations/{row['id']}"
     times = {"starts_at": "2026-02-01T00:00:00-05:00", "ends_at": "2026-02-03T00:00:00-05:00"}
-    assert send(service, "PUT", path, json={"text": "Sale"} | times).json()["data"][0]["text"] == "Sale"
+    assert send("PUT", path, json={"text": "Sale"} | times).json()["data"][0]["text"] == "Sale"
     # It has begun before the range, and is not over in it.
     assert [one["text"] for one in service.data("/api/annotations", start="2026-02-02", end="2026-02-04")] == ["Sale"]
-    assert send(service, "DELETE", path).status_code == 204
+    assert send("DELETE", path).status_code == 204
     assert service.data("/api/annotations", start="2026-02-01", end="2026-02-04") == []
 
 
@@ -180,8 +153,8 @@ def test_notes_are_written_changed_and_deleted(service: Service) -> None:
         ({"text": "x", "colour": "red"}, "colour"),
     ],
 )
-def test_a_note_that_cannot_be_names_the_field(service: Service, body: dict[str, Any], field: str) -> None:
-    answer = send(service, "POST", "/api/annotations", json=body)
+def test_a_note_that_cannot_be_names_the_field(body: dict[str, Any], field: str, send: Any) -> None:
+    answer = send("POST", "/api/annotations", json=body)
     assert (answer.status_code, answer.json()["field"]) == (400, field)
 
 
