@@ -116,6 +116,7 @@ def create_app(settings: Settings) -> RequestLog:
             health.metrics,
             pages.index,
             pages.api_docs,
+            pages.shared,
             pages.metric_docs,
             pages.asset,
             pages.openapi,

@@ -11,6 +11,7 @@ from litestar.types import ExceptionHandlersMap
 from eventmill.control.definitions import UnknownDefinitionError
 from eventmill.errors import DefinitionError, NotReadyError
 from eventmill.http.problems import RETRY_AFTER_SECONDS, ProblemBody, answer_http_error, respond
+from eventmill.http.requests import without_secrets
 from query_service.query.errors import InvalidParameter, NoSource, UnknownApp
 
 logger = structlog.get_logger(__name__)
@@ -94,7 +95,7 @@ def _no_database(_request: Request[Any, Any, Any], error: Exception) -> Response
 
 
 def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    logger.error("request failed", path=request.url.path, exc_info=error)
+    logger.error("request failed", path=without_secrets(request.url.path), exc_info=error)
     detail = "The service failed to answer; its log says why."
     return respond(ProblemBody(title="Internal Server Error", status=500, detail=detail))
 

@@ -15,7 +15,7 @@ from prometheus_client import Counter, Histogram
 REQUEST_ID_HEADER = b"x-request-id"
 _REQUEST_ID = re.compile(rb"[\w.:-]{1,100}", re.ASCII)
 # A path of Segment's holds a key, that of a shared dashboard its token; neither is ever logged.
-_KEY = re.compile(r"em_[a-z]_[\w-]+|(?<=/api/shared/)[^/]+", re.ASCII)
+_KEY = re.compile(r"em_[a-z]_[\w-]+|(?<=/shared/)[^/]+", re.ASCII)
 _PROBES = ("/health/", "/metrics", "/api/health")
 
 # What `structlog.contextvars` binds a `request_id` under, without its bookkeeping for each request.

@@ -56,6 +56,13 @@ async def index(request: Asked, state: State) -> Response[bytes]:
     return _html(state.files.by_path["index.html"], request)
 
 
+@get("/shared/{token:str}", include_in_schema=False)
+async def shared(request: Asked, state: State, token: FromPath[str]) -> Response[bytes]:
+    """A board for whoever has its link; the page asks /api/shared for what the token shows."""
+    del token
+    return _html(state.files.by_path["shared.html"], request)
+
+
 @get("/docs", include_in_schema=False)
 async def api_docs(request: Asked, state: State) -> Response[bytes]:
     """The API's documentation, made of /openapi.json."""

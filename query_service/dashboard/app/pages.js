@@ -15,6 +15,7 @@ export const PAGES = [
   { page: "overview", label: "Overview", icon: "overview", group: "", load: () => import("./pages/overview.js") },
   { page: "live", label: "Live", icon: "live", group: "", load: () => import("./pages/live.js") },
   { page: "explore", label: "Explore", icon: "explore", group: "", load: () => import("./pages/explore.js") },
+  { page: "boards", label: "Boards", icon: "boards", group: "", load: () => import("./pages/boards.js") },
   { page: "funnels", label: "Funnels", icon: "funnels", group: "Behaviour", load: () => import("./pages/funnels.js") },
   { page: "retention", label: "Retention", icon: "retention", group: "Behaviour", load: () => import("./pages/retention.js") },
   { page: "cohorts", label: "Cohorts", icon: "cohorts", group: "Behaviour", load: () => import("./pages/cohorts.js") },
