@@ -11,7 +11,7 @@ import psycopg
 from eventmill.errors import NotReadyError
 from query_service.live.memo import Memo
 from query_service.live.service import LiveWindows, Moment
-from query_service.live.summary import WINDOWS, instant, public_event
+from query_service.live.summary import WINDOWS, instant
 from query_service.query.answer import BOTS, Answer, Meta
 from query_service.query.errors import InvalidParameter
 
@@ -81,9 +81,8 @@ class LiveOverview:
         today = await self._today.get(
             app_id, lambda: self._updates[app_id], lambda: self._totals(app_id), is_newest=False
         )
-        events = [public_event(event, may_see_people=may_see_people) for event in moment.events]
-        counters = moment.data["counters"] | today
-        return LiveAnswer(data={**moment.data, "counters": counters, "events": events}, meta=self._meta(moment))
+        shown = {"counters": moment.data["counters"] | today, "events": moment.events[may_see_people]}
+        return LiveAnswer(data={**moment.data, **shown}, meta=self._meta(moment))
 
     async def _totals(self, app_id: str) -> dict[str, Any]:
         try:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -14,7 +14,7 @@ import pyarrow as pa
 from query_service.live.cells import can_answer, cells
 from query_service.live.memo import Memo
 from query_service.live.minute import MINUTE_US
-from query_service.live.summary import WINDOWS, summary
+from query_service.live.summary import WINDOWS, public_event, summary
 from query_service.live.window import AppWindow
 from query_service.live.windows import MEGABYTE, Bounds, Windows
 from query_service.query.spec import QuerySpec
@@ -24,11 +24,13 @@ Listener = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A summary (`data`), the last events (all their columns), and what they were counted from; see docs/live.md."""
+    """A summary (`data`), the last events, and the range that they were counted from; see docs/live.md.
+
+    `events` are those for whoever may see people (True) and for everybody else.
+    """
 
     data: Mapping[str, Any]
-    events: list[dict[str, Any]]
-    version: int
+    events: Mapping[bool, Sequence[Mapping[str, Any]]]
     start_us: int
     end_us: int
 
@@ -125,7 +127,9 @@ class LiveWindows:
     def _moment(self, word: str, window: AppWindow) -> Moment:
         now_us = self._now_us()
         start_us = max(now_us - WINDOWS[word] * MINUTE_US, window.start_us(now_us))
-        return Moment(summary(window, word, now_us), window.recent(), window.version, start_us, now_us)
+        recent = window.recent()
+        events = {may: [public_event(event, may_see_people=may) for event in recent] for may in (False, True)}
+        return Moment(summary(window, word, now_us), events, start_us, now_us)
 
     def holds(self, spec: QuerySpec) -> bool:
         """Whether the window knows what is asked for, from the start of the range on."""

@@ -112,6 +112,7 @@ def test_the_python_client_asks_and_names_what_was_wrong(service: Service, keys:
         answer = client.query("metrics/daily", source=None)
         assert [row["events"] for row in answer.data] == [3]
         assert answer.meta["exact"] is True
+        assert client.query({"metrics": ["events"], "date_range": "today"}).data == [{"events": 3}]
         with pytest.raises(ProblemError) as refused:
             client.query("/api/metrics/daily", limit=0)
     problem = refused.value
@@ -146,6 +147,24 @@ def test_the_python_client_follows_numbers_through_a_restart(service: Service, k
     following.close()
 
 
+def test_the_python_client_follows_several_questions_over_one_connection(
+    service: Service, keys: dict[str, str]
+) -> None:
+    asked = {"now": {"window": "10m"}, "today": {"query": {"metrics": ["events"], "date_range": "today"}}}
+    following = Client(service.url, keys["read"], "shop").follow(asked)
+    found = dict(next(following) for _ in range(2))
+    following.close()
+    assert found["today"].data == [{"events": 3}]
+    assert (found["now"].data["total_views"], found["now"].meta["source"]) == (0, "live")
+
+
+def test_the_python_client_raises_where_a_followed_question_is_refused(service: Service, keys: dict[str, str]) -> None:
+    following = Client(service.url, keys["read"], "shop").follow({"a": {"query": {"metrics": ["nonsense"]}}})
+    with pytest.raises(ProblemError) as refused:
+        next(following)
+    assert refused.value.field == "metrics[0]"
+
+
 def test_the_python_client_ends_where_trying_again_is_useless(service: Service, keys: dict[str, str]) -> None:
     with pytest.raises(LiveRefusedError) as refused:
         next(Client(service.url, keys["write"]).live())
@@ -161,11 +180,19 @@ def test_the_javascript_client_asks_and_names_what_was_wrong(
             const {data, meta} = await eventmill.query('metrics/daily', {source: undefined});
             const error = await eventmill.query('metrics/daily', {limit: 0}).catch(error => error);
             return {events: data[0].events, exact: meta.exact, isProblem: error instanceof client.ProblemError,
-                status: error.status, field: error.field};
+                status: error.status, field: error.field,
+                asked: (await eventmill.query({metrics: ['events'], date_range: 'today'})).data};
         }""",
         [service.url, keys["read"]],
     )
-    assert found == {"events": 3, "exact": True, "isProblem": True, "status": 400, "field": "limit"}
+    assert found == {
+        "events": 3,
+        "exact": True,
+        "isProblem": True,
+        "status": 400,
+        "field": "limit",
+        "asked": [{"events": 3}],
+    }
 
 
 def test_the_javascript_client_follows_numbers_through_a_restart(
@@ -186,6 +213,31 @@ def test_the_javascript_client_follows_numbers_through_a_restart(
     page.evaluate("endIt()")
     seen = page.evaluate("updates.map(update => [update.isStale, update.data[0].events, update.error])")
     assert seen == [[False, 3, None], [True, 3, None], [False, 3, None]]
+
+
+def test_the_javascript_client_follows_several_questions_and_changes_one(
+    page: Page, service: Service, keys: dict[str, str]
+) -> None:
+    page.evaluate(
+        """([url, key]) => {
+            const eventmill = new client.Eventmill({url, key, appId: 'shop'});
+            const follow = (name, asked) => eventmill.live(asked, update => (updates[name] = update));
+            window.updates = {};
+            window.today = follow('today', {query: {metrics: ['events'], date_range: 'today'}});
+            follow('now', {window: '5m'});
+            follow('bad', {query: {metrics: ['nonsense']}});
+        }""",
+        [service.url, keys["read"]],
+    )
+    page.wait_for_function("updates.today && updates.now && updates.bad")
+    assert page.evaluate("[updates.today.data, updates.now.data.total_views, updates.bad.error.field]") == [
+        [{"events": 3}],
+        0,
+        "metrics[0]",
+    ]
+    page.evaluate("today.change({query: {metrics: ['page_views'], date_range: 'today'}})")
+    page.wait_for_function("'page_views' in updates.today.data[0]")
+    page.evaluate("today(); updates = {}")
 
 
 def test_the_javascript_client_ends_where_trying_again_is_useless(page: Page, service: Service) -> None:

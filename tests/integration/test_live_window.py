@@ -145,6 +145,12 @@ def get(service: Settings, key: str, path: str = "live", **parameters: str) -> h
     return httpx.get(f"http://127.0.0.1:{service.http_port}/api/{path}", params=parameters, headers=headers)
 
 
+def post(service: Settings, key: str, question: dict[str, Any]) -> Any:
+    headers = {"Authorization": f"Bearer {key}"}
+    url = f"http://127.0.0.1:{service.http_port}/api/v2/query"
+    return httpx.post(url, json=question, headers=headers, timeout=30).raise_for_status().json()
+
+
 @contextlib.contextmanager
 def signed_in(service: Settings, key: str, path: str = "/ws/live", **options: Any) -> Iterator[ClientConnection]:
     with connect(f"ws://127.0.0.1:{service.http_port}{path}", **options) as connection:
@@ -238,6 +244,26 @@ def test_a_client_that_reads_nothing_holds_up_nobody(service: Settings, keys: di
 
 def event_ids(message: dict[str, Any]) -> list[str]:
     return [row["id"] for row in message["data"]["events"]]
+
+
+def test_a_question_has_the_same_answer_over_rest_and_websocket(service: Settings, keys: dict[str, str]) -> None:
+    questions = [
+        {"metrics": ["events", "unique_sessions"], "date_range": "60m"},
+        {"metrics": ["page_views", "unique_visitors"], "dimensions": ["page_url"], "date_range": "60m"},
+        {"metrics": ["events"], "dimensions": ["country"], "filters": [["is", "country", ["DE"]]], "date_range": "60m"},
+        {"metrics": ["unique_visitors"], "date_range": "7d", "granularity": "day"},
+        {"metrics": ["bounce_rate", "events"], "date_range": "today", "compare": "previous_period"},
+    ]
+    with signed_in(service, keys["read"]) as connection:
+        heard(connection)
+        for number, question in enumerate(questions):
+            say(connection, type="subscribe", id=str(number), query=question, interval=60)
+        found = {int(message["id"]): message for message in (heard(connection) for _ in questions)}
+    for number, question in enumerate(questions):
+        answer = post(service, keys["read"], question)
+        assert answer["data"] == found[number]["data"]
+        assert answer["meta"]["source"] == found[number]["meta"]["source"]
+    assert [found[number]["meta"]["source"] for number in range(4)] == ["live", "live", "live", "rollup"]
 
 
 def test_windows_and_connections_are_in_the_metrics(service: Settings, keys: dict[str, str]) -> None:
