@@ -78,6 +78,7 @@ docs: $(INSTALLED_DEV)
 	@$(BIN)/python -m eventmill.contracts.metrics_reference > docs/metrics.md
 	@$(BIN)/python -m eventmill.settings_reference > docs/settings.md
 	@$(BIN)/python -m eventmill.settings_reference --env > .env.example
+	@$(BIN)/python -m query_service.graphql.schema > docs/schema.graphql
 
 snippet:
 	@cd clients/snippet && $(NPM_CI) && npm run --silent check && npm run --silent build

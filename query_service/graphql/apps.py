@@ -6,14 +6,14 @@ from eventmill.control import dashboards as saved
 from query_service.control_store import ControlStore
 from query_service.graphql.arguments import AppId
 from query_service.graphql.context import Info, objects
-from query_service.graphql.fields import question
+from query_service.graphql.fields import output, question
 from query_service.graphql.scalars import JSON, Count, DateTime
 from query_service.websocket.service import LiveService
 
 WINDOW = "5m"
 
 
-@strawberry.type
+@output
 class App:
     """An app that the key covers."""
 
@@ -24,7 +24,7 @@ class App:
     silent_since: DateTime | None
 
 
-@strawberry.type
+@output
 class Counters:
     """What goes on now, from the stream; today's totals are null while Postgres is away."""
 
@@ -41,7 +41,7 @@ class Counters:
     visitors_today: Count | None
 
 
-@strawberry.type
+@output
 class Dashboard:
     """A saved dashboard."""
 
@@ -53,7 +53,7 @@ class Dashboard:
     updated_at: DateTime
 
 
-@strawberry.type
+@output
 class AppQueries:
     """Questions about apps."""
 

@@ -9,7 +9,7 @@ import strawberry
 from eventmill.control.definitions import COHORT
 from query_service.graphql.arguments import AppId, FromInstant, ToInstant
 from query_service.graphql.context import Info, objects
-from query_service.graphql.fields import question
+from query_service.graphql.fields import output, question
 from query_service.graphql.scalars import JSON, Count, Date, DateTime, StepInput
 from query_service.lake.service import Lake
 from query_service.query.date_words import parse_range
@@ -19,11 +19,11 @@ from query_service.query.lake_funnels import parse_funnel_query
 from query_service.query.path import utc_now
 from query_service.query.periods import add_months
 
-MAX_COHORTS = 1_000
+DEFAULT_COHORTS, MAX_COHORTS = 20, 1_000
 DAYS: Mapping[str, timedelta] = {"day": timedelta(days=1), "week": timedelta(weeks=1)}
 
 
-@strawberry.type
+@output
 class Cohort:
     """A saved cohort, with what was computed of it."""
 
@@ -36,7 +36,7 @@ class Cohort:
     created_at: DateTime
 
 
-@strawberry.type
+@output
 class RetentionCell:
     """Who of a cohort's people of a period came back in a later one; `rate` in percent."""
 
@@ -49,7 +49,7 @@ class RetentionCell:
     incomplete: bool = strawberry.field(description="The later period is not over yet.")
 
 
-@strawberry.type
+@output
 class FunnelStep:
     """A step: of all who went through, or of those with one value of the breakdown."""
 
@@ -70,13 +70,16 @@ Reference = Annotated[str, strawberry.argument(description="Its id or identifier
 Steps = Annotated[list[StepInput], strawberry.argument(description="2 to 20 steps, in their order.")]
 
 
-@strawberry.type
+@output
 class PeopleQueries:
     """Questions about people over time."""
 
     @question("Saved cohorts by name.")
-    async def cohorts(self, info: Info, app_id: AppId = None, limit: int = 20) -> list[Cohort] | None:
+    async def cohorts(
+        self, info: Info, app_id: AppId = None, limit: int | None = DEFAULT_COHORTS
+    ) -> list[Cohort] | None:
         """Cohorts of an app."""
+        limit = DEFAULT_COHORTS if limit is None else limit
         if not 1 <= limit <= MAX_COHORTS:
             rule = f"A whole number from 1 to {MAX_COHORTS}."
             raise InvalidParameter("limit", f"limit={limit} is out of bounds.", rule)
@@ -85,13 +88,13 @@ class PeopleQueries:
 
     @question("A saved cohort's retention, by the period of the first event and the one of return.")
     async def cohort_retention(
-        self, info: Info, cohort_id: Reference, app_id: AppId = None, interval: str = "week"
+        self, info: Info, cohort_id: Reference, app_id: AppId = None, interval: str | None = "week"
     ) -> list[RetentionCell] | None:
         """Cells of a cohort."""
         tenant = await info.context.path.tenant({"app_id": app_id}, info.context.covered)
         answer = await _saved(info).retention(tenant, cohort_id, {"interval": interval})
         info.context.note(info, answer.meta)
-        return objects(RetentionCell, [_cell(row, interval) for row in answer.data])
+        return objects(RetentionCell, [_cell(row, interval or "week") for row in answer.data])
 
     @question("A funnel that nobody saved; of the last 30 days by default.")
     async def funnel(
@@ -101,16 +104,16 @@ class PeopleQueries:
         app_id: AppId = None,
         from_: FromInstant = None,
         to: ToInstant = None,
-        window: str = "7d",
-        order: str = "ordered",
+        window: str | None = "7d",
+        order: str | None = "ordered",
         breakdown: str | None = None,
     ) -> list[FunnelStep] | None:
         """Rows of the steps: of the whole funnel, then of each value of its breakdown."""
         lake: Lake = info.context.state.lake
         tenant = await info.context.path.tenant({"app_id": app_id}, info.context.covered)
-        given: dict[str, Any] = {"steps": [_step(one) for one in steps], "window": window, "order": order}
-        if breakdown is not None:
-            given["breakdown"] = breakdown
+        named = {"window": window, "order": order, "breakdown": breakdown}
+        given: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+        given["steps"] = [_step(one) for one in steps]
         if from_ is not None or to is not None:
             covered = parse_range(info.context.range_of(from_, to), tenant, utc_now())
             given |= dict(zip(("from", "to"), (at.isoformat() for at in covered.instants), strict=True))

@@ -8,12 +8,12 @@ import strawberry
 
 from query_service.graphql.arguments import AppId, FromInstant, ToInstant
 from query_service.graphql.context import Info, objects
-from query_service.graphql.fields import question
+from query_service.graphql.fields import output, question
 from query_service.graphql.scalars import JSON, Count, DateTime
 from query_service.lake.service import Lake
 from query_service.query.date_words import parse_range
 from query_service.query.errors import InvalidParameter
-from query_service.query.event_list import MAX_ROWS, parse_events
+from query_service.query.event_list import DEFAULT_ROWS, MAX_ROWS, parse_events
 from query_service.query.path import utc_now
 
 VIEWS = ("page_view", "screen_view")
@@ -21,7 +21,7 @@ TOP_EVENTS = 10
 Rows = Sequence[Mapping[str, Any]]
 
 
-@strawberry.type
+@output
 class PageviewEvent:
     """A page or screen view."""
 
@@ -34,7 +34,7 @@ class PageviewEvent:
     properties: JSON
 
 
-@strawberry.type
+@output
 class Event:
     """An event; `metadata` are its properties."""
 
@@ -50,7 +50,7 @@ class Event:
     timestamp: DateTime
 
 
-@strawberry.type
+@output
 class TopEvent:
     """How often an event happened, and to how many."""
 
@@ -60,13 +60,18 @@ class TopEvent:
     unique_visitors: Count
 
 
-@strawberry.type
+@output
 class EventQueries:
     """Questions about single events, and which are frequent."""
 
     @question("Views, the newest first; of one page, or of all.")
     async def pageview_events(
-        self, info: Info, page_url: str | None = None, limit: int = 100, offset: int = 0, app_id: AppId = None
+        self,
+        info: Info,
+        page_url: str | None = None,
+        limit: int | None = 100,
+        offset: int | None = 0,
+        app_id: AppId = None,
     ) -> list[PageviewEvent] | None:
         """Events of the lake."""
         filters: list[Any] = [["is", "event_type", list(VIEWS)]]
@@ -86,8 +91,8 @@ class EventQueries:
         event_type: str | None = None,
         from_: FromInstant = None,
         to: ToInstant = None,
-        limit: int = 100,
-        offset: int = 0,
+        limit: int | None = 100,
+        offset: int | None = 0,
     ) -> list[Event] | None:
         """Events of the lake."""
         asked = {"app_id": app_id, "event_type": event_type, "start": from_, "end": to}
@@ -102,7 +107,7 @@ class EventQueries:
         self,
         info: Info,
         app_id: AppId = None,
-        limit: int = TOP_EVENTS,
+        limit: int | None = TOP_EVENTS,
         from_: FromInstant = None,
         to: ToInstant = None,
     ) -> list[TopEvent] | None:
@@ -112,13 +117,14 @@ class EventQueries:
             "metrics": ["events", "unique_users", "unique_visitors"],
             "dimensions": ["event_name"],
             "date_range": info.context.range_of(from_, to),
-            "limit": limit,
+            "limit": TOP_EVENTS if limit is None else limit,
         }
         return info.context.rows(info, TopEvent, await info.context.path.query(asked, info.context.covered))
 
 
-async def _events(info: Info, asked: Mapping[str, Any], limit: int, offset: int) -> Rows:
+async def _events(info: Info, asked: Mapping[str, Any], limit: int | None, offset: int | None) -> Rows:
     """A page of events, past `offset`; of all dates where no range is given."""
+    limit, offset = DEFAULT_ROWS if limit is None else limit, offset or 0
     if offset < 0 or limit < 1 or offset + limit > MAX_ROWS:
         rule = f"1 <= limit, 0 <= offset, and limit + offset at most {MAX_ROWS}; from and to reach older events."
         raise InvalidParameter("limit", f"limit={limit} and offset={offset} are out of bounds.", rule)

@@ -6,14 +6,15 @@ import strawberry
 
 from query_service.graphql.arguments import AppId, FromInstant, ToInstant
 from query_service.graphql.context import Info, text_of
-from query_service.graphql.fields import question
+from query_service.graphql.fields import given, output, question
 from query_service.graphql.scalars import JSON, Count, Date, DateTime
 from query_service.query.errors import InvalidParameter
+from query_service.query.periods import AUTO
 
 DEFAULT_METRICS = 1_000
 
 
-@strawberry.input
+@given
 class DateRangeInput:
     """Days in the app's time zone, YYYY-MM-DD; `to` is exclusive."""
 
@@ -21,7 +22,7 @@ class DateRangeInput:
     to: str
 
 
-@strawberry.type
+@output
 class Metric:
     """A value of a day, week or month; `dimension` is `all` over all events."""
 
@@ -34,7 +35,7 @@ class Metric:
     created_at: DateTime | None
 
 
-@strawberry.type
+@output
 class Point:
     """A period and its value: null for a ratio where nothing happened, and for periods that have not begun."""
 
@@ -42,7 +43,7 @@ class Point:
     value: float | None
 
 
-@strawberry.type
+@output
 class UniqueUsers:
     """Distinct people of a range, exact."""
 
@@ -51,7 +52,7 @@ class UniqueUsers:
     unique_sessions: Count
 
 
-@strawberry.type
+@output
 class MetricQueries:
     """Questions about numbers."""
 
@@ -62,10 +63,10 @@ class MetricQueries:
         app_id: AppId = None,
         date_range: DateRangeInput | None = None,
         metric_type: str | None = None,
-        dimension_name: str = "total",
-        granularity: str = "day",
-        limit: int = DEFAULT_METRICS,
-        offset: int = 0,
+        dimension_name: str | None = "total",
+        granularity: str | None = "day",
+        limit: int | None = DEFAULT_METRICS,
+        offset: int | None = 0,
     ) -> list[Metric] | None:
         """Rows of marts.metrics."""
         asked = {
@@ -85,23 +86,24 @@ class MetricQueries:
         self,
         info: Info,
         app_id: AppId = None,
-        metric: str = "events",
+        metric: str | None = "events",
         event_type: str | None = None,
         from_: FromInstant = None,
         to: ToInstant = None,
-        granularity: str = "auto",
+        granularity: str | None = "auto",
     ) -> list[Point] | None:
         """A metric by period."""
+        name = metric or "events"
         asked = {
             "app_id": app_id,
-            "metrics": [metric],
+            "metrics": [name],
             "filters": [] if event_type is None else [["is", "event_type", [event_type]]],
             "date_range": info.context.range_of(from_, to),
-            "granularity": granularity,
+            "granularity": granularity or AUTO,
         }
         answer = await info.context.path.query(asked, info.context.covered)
         info.context.note(info, answer.meta)
-        return [Point(timestamp=row["timestamp"], value=row[metric]) for row in answer.data]
+        return [Point(timestamp=row["timestamp"], value=row[name]) for row in answer.data]
 
     @question("Distinct users, visitors and sessions of a range; 30 days by default.")
     async def unique_users(

@@ -9,7 +9,7 @@ import strawberry
 from query_service.graphql import following
 from query_service.graphql.arguments import AppId
 from query_service.graphql.context import Info, objects
-from query_service.graphql.fields import subscription
+from query_service.graphql.fields import output, subscription
 from query_service.graphql.pages import PageAnalytics
 from query_service.graphql.scalars import Count, DateTime
 from query_service.query.path import QueryPath, utc_now
@@ -21,7 +21,7 @@ from query_service.websocket.topic import Question, Snapshot
 WINDOW = "5m"
 
 
-@strawberry.type
+@output
 class LiveMetrics:
     """The last five minutes: views, distinct visitors, crashes, and the mean duration of sessions in seconds."""
 
@@ -32,7 +32,7 @@ class LiveMetrics:
     avg_session_duration: float | None
 
 
-@strawberry.type
+@output
 class AggregateUpdate:
     """Periods of a table that were computed anew: their starts in UTC, the newest ones."""
 
@@ -42,17 +42,17 @@ class AggregateUpdate:
     periods: list[DateTime]
 
 
-@strawberry.type
+@output
 class Subscription:
     """What is sent whenever it changes."""
 
     @subscription("The live window, at once and when it changed; `interval` in seconds.")
     async def live_metrics(
-        self, info: Info, app_id: AppId = None, interval: float = DEFAULT_SECONDS
+        self, info: Info, app_id: AppId = None, interval: float | None = DEFAULT_SECONDS
     ) -> AsyncGenerator[LiveMetrics, None]:
         """The summary of five minutes."""
         live: LiveService = info.context.state.live
-        seconds = messages.checked_interval(interval)
+        seconds = messages.checked_interval(DEFAULT_SECONDS if interval is None else interval)
         tenant = await info.context.path.tenant({"app_id": app_id}, info.context.covered)
         asked = Subscribe(id="live", live=True, app_id=tenant.app_id, window=WINDOW)
         question = live.questions.of(asked, info.context.known)

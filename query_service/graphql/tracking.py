@@ -7,7 +7,7 @@ import msgspec
 import strawberry
 
 from query_service.graphql.context import Info
-from query_service.graphql.fields import mutation
+from query_service.graphql.fields import given, mutation, output
 from query_service.graphql.scalars import JSON, Count
 from query_service.query.errors import InvalidParameter
 
@@ -22,7 +22,7 @@ _RENAMED = {"id": "event_id", "type": "event_type", "device": "device_type", "me
 _ENCODER = msgspec.json.Encoder()
 
 
-@strawberry.input
+@given
 class EventInput:
     """An event; docs/events.md says what each field may be. Ids and device go before those of the call."""
 
@@ -52,7 +52,7 @@ class EventInput:
     schema_version: str | None = None
 
 
-@strawberry.type
+@output
 class EventResult:
     """What became of an event: accepted, duplicate, quarantined or filtered."""
 
@@ -64,7 +64,7 @@ class EventResult:
     rule: str | None
 
 
-@strawberry.type
+@output
 class TrackResult:
     """What became of a call. `success`: no event was quarantined. `eventCount` are those that were accepted."""
 
@@ -79,7 +79,7 @@ class TrackResult:
 Events = Annotated[list[EventInput], strawberry.argument(description="Each is judged by itself, as at the gateway.")]
 
 
-@strawberry.type
+@output
 class Mutation:
     """What changes something."""
 

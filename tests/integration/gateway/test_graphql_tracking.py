@@ -48,7 +48,9 @@ async def track(queries: httpx.AsyncClient, key: str, events: Any, **more: Any) 
 async def ready(queries: httpx.AsyncClient, key: str) -> None:
     """Once an event was taken in: the first one waits for connections on a busy machine."""
     async with asyncio.timeout(60):
-        while (await track(queries, key, [{"type": "warm"}]))["data"]["trackEvents"] is None:
+        while True:
+            if (await track(queries, key, [{"type": "warm"}]))["data"]["trackEvents"] is not None:
+                return
             await asyncio.sleep(0.1)
 
 
