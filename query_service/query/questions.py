@@ -8,7 +8,7 @@ from functools import partial
 
 from query_service.query import table
 from query_service.query.cache import AnswerCache, Kept
-from query_service.query.errors import NoSource
+from query_service.query.errors import InvalidParameter, NoSource
 from query_service.query.executor import Executor
 from query_service.query.planner import Choice, choose
 from query_service.query.query_answer import QueryAnswer, Resting, answered
@@ -23,6 +23,8 @@ TOP_LIST_SECONDS = 300.0
 PERIODS_SECONDS = 60.0
 # What an answer takes in memory, beside its JSON: rows as objects.
 BYTES_PER_JSON_BYTE = 8
+
+_WITHOUT_LAKE = "Whole hours, days, weeks or months of one cut at a time, with at most a filter for one of its values."
 
 Version = Callable[[], Awaitable[str]]
 
@@ -56,7 +58,8 @@ class Questions:
 
     async def answer(self, spec: QuerySpec) -> QueryAnswer:
         """The answer; a kept one where nothing that it rests on has changed."""
-        if self._choose(spec).source == "live":
+        # A range that ends now is another one with every request.
+        if spec.window is not None or self._choose(spec).source == "live":
             return (await self._compute(spec)).answer
         return await self._cache.get(spec, partial(self._compute, spec))
 
@@ -105,9 +108,11 @@ class Questions:
 
     async def _in_lake(self, spec: QuerySpec, choice: Choice, values: Sequence[Values] | None) -> _Found:
         lake = self._lake
-        if lake is None or not lake.can_answer(spec):
-            rule = "Whole hours, days, weeks or months, and one cut at a time, are answered without it."
-            raise NoSource(f"This question needs the lake, which is not there: {choice.why}.", rule)
+        if lake is None:
+            raise NoSource(f"This question needs the lake, which is not there: {choice.why}.", _WITHOUT_LAKE)
+        if not lake.can_answer(spec):
+            names = ", ".join(spec.metrics)
+            raise InvalidParameter("metrics", f"{names} cannot be had together so: {choice.why}.", _WITHOUT_LAKE)
         # Without dimensions all periods are filled in and ordered here.
         asked = spec if spec.dimensions else replace(spec, offset=0, limit=MAX_ROWS)
         result = await lake.run(asked, values=values)

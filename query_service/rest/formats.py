@@ -60,6 +60,8 @@ def to_csv(rows: Rows, _meta: Mapping[str, Any]) -> bytes:
     """RFC 4180 with a header. A text that a spreadsheet would take for a formula gets an apostrophe before it."""
     flat = [_flat(row) for row in rows]
     columns = list(dict.fromkeys(name for row in flat for name in row))
+    if not columns:
+        return b""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow([_cell(name) for name in columns])

@@ -26,7 +26,7 @@ _ALLOWED = f"One of: {', '.join(MEDIA_TYPES)}."
 async def refuse_unacceptable(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
     """Litestar guard: raise NotAcceptable before anything is computed that nobody wants."""
     accept = connection.headers.get("accept")
-    if accept is not None and chosen(accept) is None:
+    if accept and chosen(accept) is None:
         raise NotAcceptable(f"Nothing is written as {accept[:100]!a}.", _ALLOWED)
 
 
@@ -42,7 +42,7 @@ class AnswerResponse(Response[Any]):
         headers = {"cache-control": CACHE_CONTROL, "vary": VARY}
         if request.method != "GET" and READS_BY_POST not in request.route_handler.opt:
             return ASGIResponse(body=encode(data, meta).body, headers=headers, status_code=self.status_code)
-        media_type = chosen(request.headers.get("accept", JSON)) or JSON
+        media_type = chosen(request.headers.get("accept") or JSON) or JSON
         if media_type != JSON and isinstance(data, Mapping):
             raise NotAcceptable("This answer is no list of rows.", f"One of: {JSON}.")
         encoded = self.content.encoded if isinstance(self.content, QueryAnswer) else encode(data, meta)

@@ -68,4 +68,8 @@ def test_arrow_has_types_and_what_the_answer_says_of_itself() -> None:
 
 def test_ndjson_has_an_object_per_line() -> None:
     assert to_ndjson(ROWS, META).count(b"\n") == 2
-    assert to_ndjson([], META) == b""
+
+
+def test_no_rows_are_nothing() -> None:
+    assert (to_csv([], META), to_ndjson([], META)) == (b"", b"")
+    assert pa.ipc.open_stream(to_arrow([], META)).read_all().num_rows == 0
