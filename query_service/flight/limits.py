@@ -9,13 +9,16 @@ BATCH_BYTES = 2 * 1024**2
 class Limits:
     """`seconds` is PostgreSQL's time; with a client that reads slowly, a stream may stay for `total_seconds`.
 
-    `running` and `running_each` (per credential) queries run at once; others wait for `wait_seconds`.
+    `open` and `open_each` (per credential) results are read at once, and others wait for `wait_seconds`; PostgreSQL
+    works for `running` and `running_each` of them at a time.
     """
 
     seconds: float = 30.0
     total_seconds: float = 300.0
     rows: int = 20_000_000
     bytes: int = 2 * 1024**3
+    open: int = 24
+    open_each: int = 6
     running: int = 4
     running_each: int = 2
     wait_seconds: float = 10.0

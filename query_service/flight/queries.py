@@ -126,12 +126,12 @@ class FlightQueries:
             connection = stack.enter_context(self.postgres.connection(reader.app_ids))
             run = stack.enter_context(self._run_of(connection, is_gone))
             statement = stack.enter_context(open_statement(connection, described.statement.sql))
-            with run.waiting():
+            with self._runs.turn(reader.subject, run):
                 handle, _ = statement.execute_query()
                 batches = AdbcRecordBatchReader._import_from_c(handle.address)  # noqa: SLF001
                 stack.enter_context(closing(batches))
             while True:
-                with run.waiting():
+                with self._runs.turn(reader.subject, run):
                     batch = _next(batches)
                 if batch is None:
                     return

@@ -4,7 +4,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import structlog
 
@@ -31,6 +31,8 @@ class Run:
 
         Raises CutOff in place of whatever error came of the end that `check` made.
         """
+        if self.ended_because is not None:
+            raise CutOff(self.ended_because)
         self._waiting_since = time.monotonic()
         try:
             yield
@@ -60,46 +62,81 @@ class Run:
             self._cancel()
 
 
+class Slots:
+    """At most `every` at once, and `each` of one credential."""
+
+    def __init__(self, every: int, each: int) -> None:
+        self._every, self._each = every, each
+        self._taken: Counter[str] = Counter()
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def slot(self, subject: str, seconds: float, is_over: Callable[[], bool] = lambda: False) -> Iterator[None]:
+        """One of them. Raises Busy where none gets free in time; with `is_over`, goes on without waiting."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: is_over() or self._is_free(subject), seconds):
+                raise Busy(
+                    f"{self._each} queries of a credential and {self._every} of all run at once, and none ended in"
+                    " time; try again."
+                )
+            self._taken[subject] += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken[subject] -= 1
+                if not self._taken[subject]:
+                    del self._taken[subject]
+                self._changed.notify_all()
+
+    def look_again(self) -> None:
+        """Have those that wait ask their `is_over` again."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def _is_free(self, subject: str) -> bool:
+        return self._taken.total() < self._every and self._taken[subject] < self._each
+
+
 class Runs:
-    """All queries of this process, and the thread that looks after them."""
+    """All queries of this process, and the thread that looks after them.
+
+    A place is for the whole of a query, and a turn for each wait for PostgreSQL: a client that reads slowly keeps
+    nobody from the database.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._runs: set[Run] = set()
-        self._each: Counter[str] = Counter()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._places = Slots(limits.open, limits.open_each)
+        self._turns = Slots(limits.running, limits.running_each)
         self._stopping = threading.Event()
         self._watch = threading.Thread(target=self._look, name="flight-watch", daemon=True)
         self._watch.start()
 
+    def place(self, subject: str) -> AbstractContextManager[None]:
+        """A place of this credential. Raises Busy where none gets free in time."""
+        return self._places.slot(subject, self._limits.wait_seconds)
+
     @contextmanager
-    def place(self, subject: str) -> Iterator[None]:
-        """A place among those that run at once, for this credential. Raises Busy where none gets free in time."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._has_place(subject), self._limits.wait_seconds):
-                raise Busy(
-                    f"{self._limits.running_each} queries of a credential and {self._limits.running} of all run at"
-                    " once, and none ended in time; try again."
-                )
-            self._each[subject] += 1
-        try:
+    def turn(self, subject: str, run: Run) -> Iterator[None]:
+        """Around each wait for PostgreSQL. Raises Busy, and CutOff as `Run.waiting`."""
+        with (
+            self._turns.slot(subject, self._limits.total_seconds, lambda: run.ended_because is not None),
+            run.waiting(),
+        ):
             yield
-        finally:
-            with self._changed:
-                self._each[subject] -= 1
-                if not self._each[subject]:
-                    del self._each[subject]
-                self._changed.notify_all()
 
     @contextmanager
     def watched(self, run: Run) -> Iterator[None]:
         """Look after this query meanwhile."""
-        with self._changed:
+        with self._lock:
             self._runs.add(run)
         try:
             yield
         finally:
-            with self._changed:
+            with self._lock:
                 self._runs.discard(run)
 
     def stop(self) -> None:
@@ -108,12 +145,10 @@ class Runs:
         self._watch.join()
         for run in self._every():
             run.end("The service is stopping; try again.")
-
-    def _has_place(self, subject: str) -> bool:
-        return self._each.total() < self._limits.running and self._each[subject] < self._limits.running_each
+        self._turns.look_again()
 
     def _every(self) -> list[Run]:
-        with self._changed:
+        with self._lock:
             return list(self._runs)
 
     def _look(self) -> None:
@@ -123,3 +158,4 @@ class Runs:
                     run.check()
                 except Exception as error:  # noqa: BLE001 - one that cannot be cancelled must not keep the others alive
                     logger.warning("query could not be cancelled", error=type(error).__name__)
+            self._turns.look_again()

@@ -10,7 +10,7 @@ from query_service.flight.limits import Limits
 from query_service.flight.refusals import Busy, CutOff
 from query_service.flight.running import Run, Runs
 
-LIMITS = Limits(seconds=0.0, running=3, running_each=2, wait_seconds=0.01)
+LIMITS = Limits(seconds=0.0, open=3, open_each=2, running=1, wait_seconds=0.01)
 
 
 @pytest.fixture
@@ -49,6 +49,16 @@ def wait_in(run: Run, cancelled: threading.Event) -> None:
     with run.waiting():
         assert cancelled.wait(10)
         raise RuntimeError("what the driver says of a query that was cancelled")
+
+
+def test_turns_are_taken_one_after_the_other_and_nobody_waits_for_one_in_vain(runs: Runs) -> None:
+    works, waits = (Run(Limits(), lambda: None, lambda: False) for _ in range(2))
+    with runs.turn("a", works):
+        waits.end("The client has left.")
+        with runs.watched(waits), pytest.raises(CutOff, match="client has left"), runs.turn("b", waits):
+            pass
+    with runs.turn("b", works):
+        pass
 
 
 def test_an_error_of_its_own_is_not_called_a_cut(runs: Runs) -> None:
