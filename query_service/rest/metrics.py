@@ -16,6 +16,7 @@ from query_service.rest.catalog import catalog
 from query_service.rest.definitions import ENDPOINTS
 from query_service.rest.live import live
 from query_service.rest.problems import PROBLEMS
+from query_service.rest.quarantine import quarantine
 from query_service.rest.query import query
 from query_service.rest.responses import AnswerResponse, refuse_unacceptable
 from query_service.rest.watch import anomalies, health, restatements
@@ -128,6 +129,7 @@ api = Router(
         anomalies,
         restatements,
         health,
+        quarantine,
         query,
         live,
         *ENDPOINTS,
