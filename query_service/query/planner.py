@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from eventmill.analysis.filters import Condition, Op
@@ -18,6 +18,8 @@ LIVE_CUTS = frozenset({"page_url", "country", "event_name", "event_type", "sourc
 # Two fields that are a cut together; its values are JSON lists of theirs.
 PAIRS = {"source_event_name": ("source", "event_name")}
 COARSEST_FIRST: Sequence[Grain] = ("month", "week", "day", "hour")
+FRESHEST_FIRST: Sequence[Grain] = ("day", "month", "week", "hour")
+FEW_DAYS = timedelta(days=100)
 # The grains that buckets are made of: no month is made of weeks.
 _WITHIN: Mapping[str, Sequence[Grain]] = {
     "hour": ("hour",),
@@ -121,9 +123,9 @@ def _is_one_value(condition: Condition) -> bool:
 def _part(spec: QuerySpec, measures: tuple[Measure, ...], field: str) -> Part | str:
     rollup = measures[0].rollup
     dimension = field if field == TOTAL or field in PAIRS else cut(measures[0], field)
-    is_exact_apart = all(measure.kind == "count" for measure in measures)
+    is_additive = all(measure.kind == "count" for measure in measures)
     refusal = f"{rollup.name} has no cut by {field}"
-    for grain in COARSEST_FIRST:
+    for grain in _grains(spec, is_additive=is_additive):
         if not _has(rollup, grain, dimension):
             continue
         if not _is_made_of(spec, grain):
@@ -131,10 +133,16 @@ def _part(spec: QuerySpec, measures: tuple[Measure, ...], field: str) -> Part | 
             continue
         starts = bucket_starts(spec.range, grain, spec.tenant.week_start)
         part = Part(rollup, grain, dimension, measures, starts, spec.buckets)
-        if is_exact_apart or not part.is_added_up:
+        if is_additive or not part.is_added_up:
             return part
         refusal = "people of several periods are not added up"
     return refusal
+
+
+def _grains(spec: QuerySpec, *, is_additive: bool) -> Sequence[Grain]:
+    """Coarse ones first; what is added up comes from days, which are fresh minutes before their weeks and months."""
+    start, end = spec.range.instants
+    return FRESHEST_FIRST if is_additive and end - start <= FEW_DAYS else COARSEST_FIRST
 
 
 def _has(rollup: Rollup, grain: Grain, dimension: str) -> bool:

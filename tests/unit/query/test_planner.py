@@ -42,7 +42,9 @@ def source_of(metrics: str, *, is_in_window: bool = False, **fields: Any) -> Cho
             {"filters": [["is", "source", ["web"]]], "dimensions": ["event_name"], "granularity": "day"},
             "metric by day",
         ),
-        ("bounce_rate page_views", {"date_range": "month"}, "session_metric by day, metric by month"),
+        ("bounce_rate page_views", {"date_range": "month"}, "session_metric by day, metric by day"),
+        ("page_views", {"date_range": "month", "granularity": "week"}, "metric by day"),
+        ("page_views", {"date_range": "week"}, "metric by day"),
         ("bounce_rate", {"date_range": "30d"}, "session_metric by day"),
         ("bounce_rate", {"date_range": "today", "granularity": "hour"}, "session_metric by hour"),
         (
