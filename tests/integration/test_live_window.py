@@ -219,13 +219,16 @@ def test_an_unknown_window_names_those_there_are(service: Settings, keys: dict[s
 
 
 def test_pages_of_other_origins_are_refused(service: Settings, keys: dict[str, str]) -> None:
-    with signed_in(service, keys["read"], origin="https://evil.example") as connection:  # type: ignore[arg-type]
-        with pytest.raises(ConnectionClosed) as closed:
-            heard(connection)
-        assert closed.value.rcvd is not None
-        assert closed.value.rcvd.code == 4403
+    evil: Any = "https://evil.example"
+    with (
+        connect(f"ws://127.0.0.1:{service.http_port}/ws/live", origin=evil) as connection,
+        pytest.raises(ConnectionClosed) as closed,
+    ):
+        heard(connection)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4403
     own = f"http://127.0.0.1:{service.http_port}"
-    with signed_in(service, keys["read"], origin=own) as connection:  # type: ignore[arg-type]
+    with signed_in(service, keys["read"], origin=own) as connection:
         assert heard(connection)["type"] == "ready"
 
 
