@@ -130,6 +130,16 @@ async def test_a_worker_that_dies_is_replaced(pool: LakePool) -> None:
     assert pool.pids != [pid]
 
 
+async def test_a_worker_that_does_not_obey_is_killed_and_replaced(pool: LakePool) -> None:
+    await _value(pool, "select 1")
+    [pid] = pool.pids
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(LakeLimit):
+        await pool.run(_job("select 1", seconds=0.1))
+    assert await _value(pool, "select 42") == 42
+    assert pool.pids != [pid]
+
+
 async def test_a_full_queue_refuses_and_those_inside_it_are_answered(pool: LakePool) -> None:
     asked = [asyncio.create_task(pool.run(_job(f"select {number}"))) for number in range(40)]
     found = await asyncio.gather(*asked, return_exceptions=True)
