@@ -44,6 +44,7 @@ DAILY_DIMENSIONS = (
 COMPARISONS = {"above": ">", "below": "<", "at_least": "≥", "at_most": "≤"}
 PERIODS = ("hour", "day")
 MAX_ALERTS = 500
+_RULE = ("metric", "dimension", "value", "comparison", "threshold", "period", "for_minutes", "takes_incomplete")
 MAX_VALUE = 500
 
 Comparison = Literal["above", "below", "at_least", "at_most"]
@@ -107,14 +108,10 @@ def create_alert(connection: psycopg.Connection[Any], app_id: str, name: str, **
     """
     get_app(connection, app_id)
     check_rule(name, rule)
-    if rule.get("webhook_id") is not None:
-        webhook = get_webhook(connection, str(rule["webhook_id"]))
-        if webhook.app_id not in {None, app_id}:
-            raise _refusal("webhook", "it belongs to another app", "One of this app, or of all.")
+    _check_webhook(connection, app_id, rule.get("webhook_id"))
     if len(list_alerts(connection, app_id)) >= MAX_ALERTS:
         raise EventmillError(f"An app has at most {MAX_ALERTS} alerts.")
-    columns = ("metric", "dimension", "value", "comparison", "threshold", "period", "for_minutes", "takes_incomplete")
-    values = [rule.get(column) for column in columns]
+    values = [rule.get(column) for column in _RULE]
     with connection.cursor(row_factory=class_row(Alert)) as cursor:
         found = cursor.execute(
             "insert into control.alert (app_id, name, metric, dimension, value, comparison, threshold, period,"
@@ -125,6 +122,29 @@ def create_alert(connection: psycopg.Connection[Any], app_id: str, name: str, **
     if found is None:
         raise _refusal("name", f"app {app_id!r} has an alert {name!r} already", "Unique within the app.")
     return found
+
+
+def update_alert(connection: psycopg.Connection[Any], alert: Alert, name: str, **rule: Any) -> Alert:
+    """Replace an alert's name and rule; what it saw so far is forgotten, when it fired is not. The caller commits.
+
+    Raises EventmillError that names the field and the rule.
+    """
+    check_rule(name, rule)
+    _check_webhook(connection, alert.app_id, rule.get("webhook_id"))
+    if any(one.name == name and one.alert_id != alert.alert_id for one in list_alerts(connection, alert.app_id)):
+        raise _refusal("name", f"app {alert.app_id!r} has an alert {name!r} already", "Unique within the app.")
+    connection.execute(
+        "update control.alert set name = %s, metric = %s, dimension = %s, value = %s, comparison = %s, threshold = %s,"
+        "  period = %s, for_minutes = %s, takes_incomplete = %s, webhook_id = %s where alert_id = %s",
+        [name, *(rule.get(column) for column in _RULE), rule.get("webhook_id"), alert.alert_id],
+    )
+    connection.execute("delete from control.alert_state where alert_id = %s", [alert.alert_id])
+    return get_alert(connection, alert.app_id, name)
+
+
+def _check_webhook(connection: psycopg.Connection[Any], app_id: str, webhook_id: object) -> None:
+    if webhook_id is not None and get_webhook(connection, str(webhook_id)).app_id not in {None, app_id}:
+        raise _refusal("webhook", "it belongs to another app", "One of this app, or of all.")
 
 
 def list_alerts(connection: psycopg.Connection[Any], app_id: str | None = None) -> list[Alert]:

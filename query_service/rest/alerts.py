@@ -1,10 +1,12 @@
 """`/api/alerts`: thresholds on an app's metrics."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC
 from typing import Any
 
 import psycopg
-from litestar import Request, delete, get, post
+from litestar import Request, delete, get, post, put
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -84,14 +86,28 @@ async def create_alert(
 
     def make(connection: psycopg.Connection[Any]) -> dict[str, Any]:
         _check_webhook(connection, app, rule["webhook_id"])
-        try:
-            return _row(alerts.create_alert(connection, app, rule.pop("name"), **rule))
-        except EventmillError as error:
-            field, _, detail = error.message.partition(": ")
-            shown = {column: name for name, column in _COLUMNS.items()}.get(field, field)
-            raise InvalidParameter(shown, detail, error.hint.removeprefix("Rule: ")) from None
+        with _refusals_as_problems():
+            return _row(alerts.create_alert(connection, app, **rule))
 
     return {"data": [await _store(state).run(make, reader.subject)]}
+
+
+@put("/alerts/{alert_id:str}", summary="Change an alert", guards=[require_admin], responses=PROBLEMS)
+async def update_alert(
+    request: Request[Any, Any, Any], state: State, reader: WhoReads, alert_id: FromPath[str], app_id: p.AppId = None
+) -> dict[str, list[dict[str, Any]]]:
+    """Takes what making one does, and replaces all of it; what it saw so far is forgotten. Needs an admin key."""
+    app = await _app(state, app_id, reader.app_ids)
+    given = await json_object(request, tuple(FIELDS))
+
+    def change(connection: psycopg.Connection[Any]) -> dict[str, Any]:
+        found = _find(connection, app, alert_id)
+        rule = _rule(given)
+        _check_webhook(connection, app, rule["webhook_id"])
+        with _refusals_as_problems():
+            return _row(alerts.update_alert(connection, found, **rule))
+
+    return {"data": [await _store(state).run(change, reader.subject)]}
 
 
 @delete("/alerts/{alert_id:str}", summary="Delete an alert", guards=[require_admin], responses=PROBLEMS)
@@ -108,6 +124,17 @@ async def delete_alert(state: State, reader: WhoReads, alert_id: FromPath[str], 
 async def _app(state: State, app_id: str | None, covered: tuple[str, ...]) -> str:
     path: QueryPath = state.path
     return (await path.tenant({"app_id": app_id}, covered)).app_id
+
+
+@contextmanager
+def _refusals_as_problems() -> Iterator[None]:
+    """What the command line says of a rule, as a problem: it begins with the field."""
+    try:
+        yield
+    except EventmillError as error:
+        field, _, detail = error.message.partition(": ")
+        shown = {column: name for name, column in _COLUMNS.items()}.get(field, field)
+        raise InvalidParameter(shown, detail, error.hint.removeprefix("Rule: ")) from None
 
 
 def _store(state: State) -> ControlStore:
@@ -170,4 +197,4 @@ def _seen(connection: psycopg.Connection[Any], one: Alert) -> dict[str, Any]:
     return {name: value.astimezone(UTC) if hasattr(value, "astimezone") else value for name, value in seen.items()}
 
 
-ENDPOINTS = [list_alerts, get_alert, create_alert, delete_alert]
+ENDPOINTS = [list_alerts, get_alert, create_alert, update_alert, delete_alert]

@@ -28,6 +28,12 @@ def test_an_alert_is_made_listed_and_deleted(service: Service, session_rollups: 
     assert (listed["value_now"], listed["evaluated_at"]) == (3.0, "2026-03-08T13:00:00Z")
     assert service.data(f"/api/alerts/{row['id']}")[0]["history"] == []
     assert send("POST", "/api/alerts", json=RULE).json()["field"] == "name"
+    changed = send("PUT", f"/api/alerts/{row['id']}", json=RULE | {"name": "fewer orders", "threshold": 5}).json()
+    assert [(one["name"], one["threshold"], one["webhook_id"]) for one in changed["data"]] == [
+        ("fewer orders", 5, None)
+    ]
+    assert service.data("/api/alerts")[0]["value_now"] is None
+    assert send("PUT", f"/api/alerts/{row['id']}", json=RULE | {"window": "year"}).json()["field"] == "window"
     assert send("DELETE", f"/api/alerts/{row['id']}").status_code == 204
     with psycopg.connect(session_rollups.address) as connection:
         assert alerts.list_alerts(connection, "shop") == []
