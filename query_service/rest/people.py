@@ -24,7 +24,7 @@ from query_service.rest.responses import READS_BY_POST
 Covered = NamedDependency[tuple[str, ...]]
 
 
-def require_people(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+async def require_people(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
     """Litestar guard, after `require_reader`: raise Forbidden unless the reader may see people."""
     reader: Reader = connection.state.reader
     if not reader.may_see_people:

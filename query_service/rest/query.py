@@ -18,6 +18,7 @@ from query_service.query.periods import AUTO
 from query_service.query.query_answer import QueryAnswer
 from query_service.query.spec import DEFAULT_ROWS, MAX_ROWS
 from query_service.query.spec_fields import GRANULARITIES
+from query_service.rest.disconnect import unless_gone
 from query_service.rest.problems import PROBLEMS
 from query_service.rest.responses import READS_BY_POST
 
@@ -114,7 +115,7 @@ async def query(
     the row of what lies beyond the 1,000 largest values. `previous` and `change_percent` only with `compare`.
     """
     path: QueryPath = state.path
-    return await path.query(decode(await request.body()), covered)
+    return await unless_gone(request, path.query(decode(await request.body()), covered))
 
 
 def decode(body: bytes) -> dict[str, Any]:
