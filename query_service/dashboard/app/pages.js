@@ -20,4 +20,5 @@ export const PAGES = [
   { page: "retention", label: "Retention", icon: "retention", group: "Behaviour", load: () => import("./pages/retention.js") },
   { page: "cohorts", label: "Cohorts", icon: "cohorts", group: "Behaviour", load: () => import("./pages/cohorts.js") },
   { page: "goals", label: "Goals", icon: "goals", group: "Behaviour", load: () => import("./pages/goals.js") },
+  { page: "health", label: "Health", icon: "health", group: "Data", load: () => import("./pages/health.js") },
 ];
