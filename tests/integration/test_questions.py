@@ -229,7 +229,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 async def test_after_any_refresh_the_answer_is_the_one_that_was_never_kept(
     filled: Any, steps: list[tuple[str, date, int]]
