@@ -49,7 +49,7 @@ def note_request(connection: ASGIConnection[Any, Any, Any, Any], subject: str) -
     connection.state[STATE] = limits.take(subject)
 
 
-def limit_strangers(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+async def limit_strangers(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
     """Litestar guard of what needs no key: requests of a client's address share a limit."""
     client = connection.client
     note_request(connection, f"address:{client.host if client else ''}")
