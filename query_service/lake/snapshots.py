@@ -51,6 +51,11 @@ class LakeSnapshots:
             table.refresh()
 
     @property
+    def versions(self) -> tuple[int, ...]:
+        """Of all tables: with the same ones nothing has changed."""
+        return tuple(table.version for table in self._tables.values())
+
+    @property
     def complete_through(self) -> datetime | None:
         """The broker's time up to which every envelope is in the lake."""
         return self._tables[EVENTS.name].complete_through

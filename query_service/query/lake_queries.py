@@ -15,6 +15,8 @@ from query_service.query.lake_asking import Asked, LakeAsking
 from query_service.query.periods import Range
 from query_service.query.spec import TIMESTAMP, QuerySpec
 
+_MOST_FINGERPRINTS = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class LakeAnswer:
@@ -33,6 +35,8 @@ class LakeQueries:
 
     def __init__(self, asking: LakeAsking) -> None:
         self._asking = asking
+        # What the files of a question were called, at which versions of the tables.
+        self._fingerprints: dict[QuerySpec, tuple[tuple[int, ...], str]] = {}
 
     def can_answer(self, spec: QuerySpec) -> bool:
         """Whether the lake knows all of the question's metrics: money and goals are counted in rollups alone."""
@@ -42,7 +46,14 @@ class LakeQueries:
     async def fingerprint(self, spec: QuerySpec, asked: Range | None = None) -> str:
         """Names the files that the question would be answered from."""
         await self._asking.snapshots.refresh()
-        return reading_of(_about(spec, asked), self._asking.snapshots).fingerprint
+        about, versions = _about(spec, asked), self._asking.snapshots.versions
+        known = self._fingerprints.get(about)
+        if known is None or known[0] != versions:
+            known = (versions, reading_of(about, self._asking.snapshots).fingerprint)
+            self._fingerprints[about] = known
+            while len(self._fingerprints) > _MOST_FINGERPRINTS:
+                del self._fingerprints[next(iter(self._fingerprints))]
+        return known[1]
 
     async def run(self, spec: QuerySpec, asked: Range | None = None, values: Sequence[Row] | None = None) -> LakeAnswer:
         """Rows about `asked`, else about the question's range; of these values of the dimensions alone.
