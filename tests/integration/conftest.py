@@ -140,6 +140,12 @@ def session_rollups(postgres: PostgresServer, _marts_template: str) -> Iterator[
 
 
 @pytest.fixture(scope="session")
+def graphql_rollups(postgres: PostgresServer, _marts_template: str) -> Iterator[Rollups]:
+    """As `rollups`, one for all tests of GraphQL."""
+    yield from _copy(postgres, _marts_template)
+
+
+@pytest.fixture(scope="session")
 def start_query_service(
     new_directory: Callable[[], Path], nats_server: NatsServer
 ) -> Iterator[Callable[..., Settings]]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -13,22 +12,13 @@ from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
 from eventmill.contracts.subjects import updated_subject
-from eventmill.settings import Settings
 from eventmill.stream import connect as connect_to_nats
 from tests.graphql_calls import PROTOCOL, connected, heard, subscribe
-from tests.shop_service import Service, fill, make_apps
+from tests.shop_service import Service
 
 pytestmark = pytest.mark.integration
 
 SUMMARY = "timestamp pageviews uniqueUsers crashCount avgSessionDuration"
-
-
-@pytest.fixture(scope="module")
-def service(module_rollups: Any, start_query_service: Callable[[str], Settings]) -> Service:
-    keys = make_apps(module_rollups.address)
-    fill(module_rollups)
-    settings = start_query_service(module_rollups.address)
-    return Service(f"http://127.0.0.1:{settings.http_port}", settings, keys)
 
 
 def tell(service: Service, app_id: str, **update: Any) -> None:
@@ -62,12 +52,12 @@ def test_live_metrics_come_at_once(service: Service) -> None:
         assert message["payload"]["extensions"]["meta"]["liveMetrics"]["source"] == "live"
 
 
-def test_a_page_is_sent_whenever_it_changes(service: Service, module_rollups: Any) -> None:
-    view_today(module_rollups, "/news", 3)
+def test_a_page_is_sent_whenever_it_changes(service: Service, graphql_rollups: Any) -> None:
+    view_today(graphql_rollups, "/news", 3)
     with connected(service, "blog") as connection:
         subscribe(connection, 'subscription {livePageMetrics(pageUrl: "/news") {pageUrl viewCount}}')
         assert heard(connection)["payload"]["data"] == {"livePageMetrics": {"pageUrl": "/news", "viewCount": 3}}
-        view_today(module_rollups, "/news", 4)
+        view_today(graphql_rollups, "/news", 4)
         tell(service, "blog", table="metric", grain="day", periods=[])
         assert heard(connection)["payload"]["data"] == {"livePageMetrics": {"pageUrl": "/news", "viewCount": 4}}
 
@@ -81,7 +71,9 @@ def test_updates_are_those_of_the_keys_apps(service: Service) -> None:
         tell(service, "rival", table="metric", grain="day", periods=[])
         tell(service, "blog", table="metric", grain="hour", periods=["2026-11-01T12:00:00+00:00"])
         assert heard(connection)["payload"]["data"]["aggregateUpdated"] == {
-            "appId": "blog", "table": "metric", "grain": "hour",
+            "appId": "blog",
+            "table": "metric",
+            "grain": "hour",
             "periods": ["2026-11-01T12:00:00+00:00"],
         }
 
