@@ -26,7 +26,7 @@ from query_service.graphql.socket import graphql_socket
 from query_service.lake import problems as lake_problems
 from query_service.lake.service import Lake
 from query_service.limits import RequestLimits, tell_limits
-from query_service.observing import ObservedPath, observed_pool
+from query_service.observing import ObservedPath, count_connections, observed_pool
 from query_service.problems import HANDLERS
 from query_service.query.cache import AnswerCache
 from query_service.query.definitions import DefinitionQueries
@@ -59,6 +59,7 @@ def create_app(settings: Settings) -> RequestLog:
     pool = observed_pool(settings, registry, max_size=POOL_SIZE, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
     access, control = Access(settings), ControlStore(settings)
     planned = planned_once(pool)
+    count_connections(registry, pool, planned)
     executor, windows = Executor(pool, planned), live_windows(settings)
     lake = Lake(settings, registry)
     path = ObservedPath(executor, cache=answer_cache(registry), lake=lake.queries, live=windows)

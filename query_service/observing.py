@@ -1,7 +1,7 @@
 """Measures the query service's care for its database: waiting for connections, statements, answers."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -29,7 +29,7 @@ logger = structlog.get_logger(__name__)
 def observed_pool(
     settings: Settings, registry: CollectorRegistry, *, max_size: int, statement_timeout_ms: int
 ) -> AsyncConnectionPool:
-    """As `warehouse.async_pool`; its waits, connections and statements are in `registry`, the slow ones in the log."""
+    """As `warehouse.async_pool`; its waits and statements are in `registry`, the slow ones in the log."""
     statements = telemetry.histogram(metrics.QUERY_STATEMENT_SECONDS, registry)
     slow = telemetry.counter(metrics.QUERY_SLOW_STATEMENTS, registry)
 
@@ -40,21 +40,24 @@ def observed_pool(
             # Never its values: they may be somebody's.
             logger.warning("slow statement", statement=text, milliseconds=round(seconds * 1_000, 1))
 
-    pool = async_pool(
+    return async_pool(
         settings,
         max_size=max_size,
         statement_timeout_ms=statement_timeout_ms,
         pool_class=_observed_class(telemetry.histogram(metrics.QUERY_POOL_WAIT_SECONDS, registry)),
         cursor_factory=_observed_cursor(observe),
     )
+
+
+def count_connections(registry: CollectorRegistry, *pools: AsyncConnectionPool) -> None:
+    """Have `registry` tell how many connections the pools have together, and what waits for one."""
     connections = telemetry.gauge(metrics.QUERY_POOL_CONNECTIONS, registry)
     for state, name in _POOL_STATES.items():
-        connections.labels(state).set_function(partial(_stat, pool, name))
-    return pool
+        connections.labels(state).set_function(partial(_sum, pools, name))
 
 
-def _stat(pool: AsyncConnectionPool, name: str) -> float:
-    return pool.get_stats().get(name, 0)
+def _sum(pools: Sequence[AsyncConnectionPool], name: str) -> float:
+    return sum(pool.get_stats().get(name, 0) for pool in pools)
 
 
 def _observed_class(waits: Histogram) -> type[AsyncConnectionPool]:
