@@ -6,6 +6,7 @@ import { credential, signOut } from "../state/session.js";
 const RECONNECT_MS = 3000;
 // The service says something every 15 s.
 const SILENCE_MS = 40_000;
+const LINGER_MS = 2000;
 const UNAUTHORIZED = 4401;
 const REFUSED = new Set([4400, 4403]);
 
@@ -94,10 +95,15 @@ function follow(message, tell) {
   return () => {
     subscriptions.delete(id);
     if (connection.value === "on") socket?.send(JSON.stringify({ type: "unsubscribe", id }));
-    if (subscriptions.size) return;
-    drop();
-    connection.value = "off";
+    // The next page follows something in a moment.
+    setTimeout(leave, LINGER_MS);
   };
+}
+
+function leave() {
+  if (subscriptions.size || !socket) return;
+  drop();
+  connection.value = "off";
 }
 
 /** @type {Followed} */

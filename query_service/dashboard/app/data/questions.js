@@ -92,7 +92,8 @@ function drop(request) {
  */
 export function useQuestion(question, beat = 0) {
   const name = question && JSON.stringify(question);
-  return useAsked(name, beat, () => askQuestion(/** @type {Question} */ (question)));
+  const { app_id, metrics, dimensions, granularity } = question ?? {};
+  return useAsked(name, JSON.stringify([app_id, metrics, dimensions, granularity]), beat, () => askQuestion(/** @type {Question} */ (question)));
 }
 
 /**
@@ -101,7 +102,7 @@ export function useQuestion(question, beat = 0) {
  */
 export function useGet(path, params, beat = 0) {
   const name = path && `${path} ${JSON.stringify(params)}`;
-  return useAsked(name, beat, () => {
+  return useAsked(name, `${path} ${params?.app_id}`, beat, () => {
     const controller = new AbortController();
     const answer = ask(/** @type {string} */ (path), { params, signal: controller.signal });
     return { answer, leave: () => controller.abort() };
@@ -114,7 +115,7 @@ export function useGet(path, params, beat = 0) {
  */
 export function usePost(path, body, beat = 0, params) {
   const name = path && `${path} ${JSON.stringify([body, params])}`;
-  return useAsked(name, beat, () => {
+  return useAsked(name, `${path} ${params?.app_id}`, beat, () => {
     const controller = new AbortController();
     const answer = ask(/** @type {string} */ (path), { body, params, signal: controller.signal });
     return { answer, leave: () => controller.abort() };
@@ -122,15 +123,16 @@ export function usePost(path, body, beat = 0, params) {
 }
 
 /** @typedef {{answer: Promise<any>, leave: () => void}} Ask */
-/** @typedef {{name: string | null, answer: any, error: Error | null}} Found */
+/** @typedef {{name: string | null, shape: string, answer: any, error: Error | null}} Found */
 
 /**
- * @param {string | null} name @param {number} beat @param {() => Ask} begin
+ * An older answer is kept while a newer one is on its way if it has the same `shape`: fields of the same names.
+ * @param {string | null} name @param {string} shape @param {number} beat @param {() => Ask} begin
  * @returns {import("../types.d.ts").Asked<any>}
  */
-function useAsked(name, beat, begin) {
+function useAsked(name, shape, beat, begin) {
   const [turn, setTurn] = useState(0);
-  const [found, setFound] = useState(/** @type {Found} */ ({ name: null, answer: null, error: null }));
+  const [found, setFound] = useState(/** @type {Found} */ ({ name: null, shape: "", answer: null, error: null }));
   const open = useRef(/** @type {Ask | null} */ (null));
   const last = useRef(beat);
   const start = () => {
@@ -143,8 +145,8 @@ function useAsked(name, beat, begin) {
       setFound(change);
     };
     mine.answer.then(
-      (answer) => finish(() => ({ name, answer, error: null })),
-      (error) => finish((was) => (error.name === "AbortError" ? was : { name, answer: was.name === name ? was.answer : null, error })),
+      (answer) => finish(() => ({ name, shape, answer, error: null })),
+      (error) => finish((was) => (error.name === "AbortError" ? was : { name, shape, answer: was.name === name ? was.answer : null, error })),
     );
   };
   useEffect(() => {
@@ -162,5 +164,5 @@ function useAsked(name, beat, begin) {
   }, [beat]);
   const isCurrent = found.name === name;
   const status = !isCurrent ? "loading" : found.error ? "failed" : "ready";
-  return { status, answer: found.answer, error: isCurrent ? found.error : null, retry: () => setTurn((was) => was + 1) };
+  return { status, answer: found.shape === shape ? found.answer : null, error: isCurrent ? found.error : null, retry: () => setTurn((was) => was + 1) };
 }

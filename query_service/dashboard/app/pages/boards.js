@@ -40,7 +40,7 @@ function NewBoard() {
       setTrouble(whyNot(/** @type {Error} */ (error)));
     }
   };
-  return html`<${Menu} label="New board" icon="plus">${() => html`<form class="pad stack save-form" onSubmit=${save}>
+  return html`<${Menu} label="New board" icon="plus" isForm>${() => html`<form class="pad stack save-form" onSubmit=${save}>
     <label class="named">Name<input class="field" required maxlength="200" value=${name} onInput=${(/** @type {any} */ event) => setName(event.target.value)} /></label>
     <button type="submit" class="button primary" disabled=${!name.trim()}><${Icon} name="check" />Make it</button>
     ${trouble && html`<p class="small bad" role="alert">${trouble}</p>`}</form>`}<//>`;

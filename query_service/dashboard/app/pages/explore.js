@@ -9,7 +9,7 @@ import { address, go, param } from "../state/address.js";
 import { common, granularity } from "../state/range.js";
 import { Chart, Legend } from "../ui/chart.js";
 import { Icon } from "../ui/icon.js";
-import { Menu, MenuItem } from "../ui/menu.js";
+import { Menu, MenuItem, MenuList } from "../ui/menu.js";
 import { Page } from "../ui/page.js";
 import { PointsPicker } from "../ui/range_picker.js";
 import { filterBy } from "../ui/ranked.js";
@@ -47,8 +47,8 @@ function Picked({ name, chosen, all, label, param: place, most, least }) {
   const set = (/** @type {string[]} */ names) => go({ params: { [place]: names.join(",") } });
   return html`<div class="picked" role="group" aria-label=${name}><span class="small quiet">${name}</span>
     ${chosen.map((one) => html`<span class="chip" key=${one}><span>${label(one)}</span>${chosen.length > least ? html`<button type="button" aria-label=${`Remove ${label(one)}`} onClick=${() => set(chosen.filter((other) => other !== one))}>×</button>` : html`<i class="chip-end" />`}</span>`)}
-    ${chosen.length < most && html`<${Menu} plain align="left" icon="plus" label=${chosen.length ? "" : "Choose"} name=${`Add to ${name.toLowerCase()}`}>${(/** @type {() => void} */ close) => html`
-      ${all.filter((one) => !chosen.includes(one)).map((one) => html`<${MenuItem} key=${one} onChoose=${() => { set([...chosen, one]); close(); }}>${label(one)}<//>`)}
+    ${chosen.length < most && html`<${Menu} plain align="left" icon="plus" label=${chosen.length ? "" : "Choose"} name=${`Add to ${name.toLowerCase()}`} isForm>${(/** @type {() => void} */ close) => html`
+      <${MenuList} name=${name}>${all.filter((one) => !chosen.includes(one)).map((one) => html`<${MenuItem} key=${one} onChoose=${() => { set([...chosen, one]); close(); }}>${label(one)}<//>`)}<//>
       ${place === "d" && html`<hr /><${PropertyName} onDone=${(/** @type {string} */ one) => { set([...chosen, one]); close(); }} />`}`}<//>`}
   </div>`;
 }

@@ -77,10 +77,10 @@ function Feed({ events }) {
   const before = known.current;
   known.current = useMemo(() => new Set(events.map(({ id }) => id)), [events]);
   if (!events.length) return html`<${Empty}>No event in the last hour.<//>`;
-  return html`<ol class="feed" tabindex="0" role="log" aria-live="off" aria-label="Latest events">${events.slice(0, SHOWN).map((event) => html`<li key=${event.id} class=${before && !before.has(event.id) ? "new" : ""}>
+  return html`<div class="feed" tabindex="0" role="log" aria-live="off" aria-label="Latest events"><ol>${events.slice(0, SHOWN).map((event) => html`<li key=${event.id} class=${before && !before.has(event.id) ? "new" : ""}>
     <time class="quiet small" datetime=${event.timestamp}>${formatInstant(event.timestamp, { seconds: true })}</time>
     <strong><bdi>${event.event_name ?? event.event_type}</bdi></strong>
     <span class="where quiet"><bdi>${event.page_url ? formatValue("page_url", event.page_url) : event.user_id ?? ""}</bdi></span>
     <span class="small quiet">${[event.country && formatValue("country", event.country), event.device_type, event.is_bot && "bot"].filter(Boolean).join(" · ")}</span>
-  </li>`)}</ol>`;
+  </li>`)}</ol></div>`;
 }

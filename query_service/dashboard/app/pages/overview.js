@@ -1,5 +1,6 @@
 // How the app does: its numbers beside those of the period before, their course, and where they come from.
 import { html } from "../html.js";
+import { isAnswerable } from "../data/answerable.js";
 import { beat } from "../data/beat.js";
 import { useLive } from "../data/live.js";
 import { useGet, useQuestion } from "../data/questions.js";
@@ -13,6 +14,7 @@ import { Boundary } from "../ui/states.js";
 import { TimeChart } from "../ui/time_chart.js";
 
 const METRICS = ["unique_visitors", "unique_sessions", "page_views", "events", "views_per_session", "bounce_rate", "avg_session_duration"];
+const MOST_IN_A_ROW = 8;
 const VISITORS = { metric: "unique_visitors", more: ["unique_visitors", "page_views", "events"] };
 const SESSIONS = { metric: "sessions_started", more: ["sessions_started", "bounce_rate", "avg_session_duration"] };
 const EVENTS = { metric: "events", more: ["events", "unique_visitors"] };
@@ -45,15 +47,15 @@ const HAPPENED = [
 export default function Overview() {
   const goals = useGet("goals", { app_id: address.value.app });
   const goal = chosenGoal(goals.answer?.data ?? []);
-  const money = useQuestion({ ...common.value, metrics: ["revenue"] }, beat.value);
+  const money = useQuestion(orNothing({ ...common.value, metrics: ["revenue"] }), beat.value);
   const total = useQuestion({ ...common.value, metrics: ["unique_visitors"], compare: compare.value }, beat.value);
   const currencies = money.answer?.meta.currencies ?? [];
-  const metrics = [...METRICS, ...(goal ? ["conversion_rate"] : []), ...(currencies.length ? ["revenue"] : [])];
+  const metrics = [...METRICS, ...(goal && isAnswerable({ ...common.value, metrics: ["conversion_rate"] }) ? ["conversion_rate"] : []), ...(currencies.length ? ["revenue"] : [])];
   const chosen = metrics.includes(param("metric")) ? param("metric") : METRICS[0];
   const currency = currencies.length === 1 ? currencies[0] : undefined;
   const extra = { goal, currency };
   return html`<${Page} title="Overview" meta=${total.answer?.meta} aside=${html`<${Now} />`} hasRange hasCompare hasFilters>
-    <${Boundary} name="The totals"><div class="stats">${metrics.map((metric) => html`<${OverviewStat} key=${metric} metric=${metric} isChosen=${metric === chosen} ...${extra} />`)}</div><//>
+    <${Boundary} name="The totals"><div class="stats" style=${{ "--columns": metrics.length > MOST_IN_A_ROW ? Math.ceil(metrics.length / 2) : metrics.length }}>${metrics.map((metric) => html`<${OverviewStat} key=${metric} metric=${metric} isChosen=${metric === chosen} ...${extra} />`)}</div><//>
     <section class="section" aria-label="Course">
       <${Boundary} name="The chart"><${TimeChart} metric=${chosen} goal=${goal?.identifier} currency=${currency} /><//>
     </section>
@@ -68,6 +70,11 @@ export default function Overview() {
   <//>`;
 }
 
+/** @param {import("../types.d.ts").Question} question */
+function orNothing(question) {
+  return isAnswerable(question) ? question : null;
+}
+
 /** The goal of the address, else the first one. @param {any[]} goals */
 function chosenGoal(goals) {
   return goals.find((one) => one.identifier === param("goal")) ?? goals[0];
@@ -77,7 +84,7 @@ function chosenGoal(goals) {
 function OverviewStat({ metric, isChosen, goal, currency }) {
   const about = { ...common.value, metrics: [metric], compare: compare.value, ...(metric === "conversion_rate" ? { goal: goal.identifier } : {}) };
   const total = useQuestion(about, beat.value);
-  const series = useQuestion({ ...about, granularity: granularity.value }, beat.value);
+  const series = useQuestion(orNothing({ ...about, granularity: granularity.value }), beat.value);
   const label = metric === "conversion_rate" ? goal.name : undefined;
   return html`<${Stat} metric=${metric} label=${label} total=${total} series=${series} currency=${currency} isChosen=${isChosen}
     than=${compare.value === "previous_year" ? "the year before" : "the period before"}

@@ -58,7 +58,7 @@ export function Conditions({ about, value, onChange }) {
   return html`<div class="picked conditions">
     ${filters.map((one, at) => html`<span class="chip" key=${JSON.stringify(one)}><span><bdi>${conditionWords(one)}</bdi></span>
       <button type="button" aria-label=${`Remove: ${conditionWords(one)}`} onClick=${() => without(at)}>×</button></span>`)}
-    <${Menu} plain align="left" icon="plus" label="Condition" name=${`Add a condition to ${about}`}>${(/** @type {() => void} */ close) => html`
+    <${Menu} plain align="left" icon="plus" label="Condition" name=${`Add a condition to ${about}`} isForm>${(/** @type {() => void} */ close) => html`
       <${ConditionForm} filter=${value} onDone=${(/** @type {Filter} */ one) => { close(); onChange({ ...value, filters: [...filters, one] }); }} />`}<//>
   </div>`;
 }

@@ -28,7 +28,7 @@ export function FilterBar() {
 }
 
 export function AddFilter() {
-  return html`<${Menu} label="Filter" icon="plus" plain isBare>${(/** @type {() => void} */ close) => html`<${FilterForm} onDone=${(/** @type {Filter} */ filter) => { addFilter(filter); close(); }} />`}<//>`;
+  return html`<${Menu} label="Filter" icon="plus" plain isBare isForm>${(/** @type {() => void} */ close) => html`<${FilterForm} onDone=${(/** @type {Filter} */ filter) => { addFilter(filter); close(); }} />`}<//>`;
 }
 
 /** A condition to build: field, operator, value with what there is. @param {{onDone: (filter: Filter) => void}} props */

@@ -3,10 +3,11 @@ import { html, useEffect, useRef, useState } from "../html.js";
 import { Icon } from "./icon.js";
 
 /**
- * @param {{label: any, name?: string, icon?: string, align?: "left" | "right", plain?: boolean, isBare?: boolean, children: (close: () => void) => any}} props
- *   `name` is what screen readers hear where the label does not say it; `isBare` leaves the arrow out.
+ * @param {{label: any, name?: string, icon?: string, align?: "left" | "right", plain?: boolean, isBare?: boolean, isForm?: boolean, children: (close: () => void) => any}} props
+ *   `name` is what screen readers hear where the label does not say it; `isBare` leaves the arrow out;
+ *   `isForm` is for what holds more than items, which then stand in a MenuList.
  */
-export function Menu({ label, name, icon, align = "right", plain = false, isBare = false, children }) {
+export function Menu({ label, name, icon, align = "right", plain = false, isBare = false, isForm = false, children }) {
   const [isOpen, setOpen] = useState(false);
   const root = useRef(/** @type {HTMLElement | null} */ (null));
   const opener = useRef(/** @type {HTMLButtonElement | null} */ (null));
@@ -27,7 +28,7 @@ export function Menu({ label, name, icon, align = "right", plain = false, isBare
   return html`<div class="menu" ref=${root} onKeyDown=${onKeyDown}>
     <button type="button" class=${plain ? "button plain" : "button"} ref=${opener} aria-haspopup="true" aria-expanded=${isOpen}
       aria-label=${name} onClick=${() => setOpen(!isOpen)}>${icon && html`<${Icon} name=${icon} />`}${label}${label && !isBare && html`<${Icon} name="down" />`}</button>
-    ${isOpen && html`<div class=${align === "left" ? "menu-list left" : "menu-list"} role="menu" aria-label=${name}>${children(close)}</div>`}
+    ${isOpen && html`<div class=${align === "left" ? "menu-list left" : "menu-list"} role=${isForm ? "dialog" : "menu"} aria-label=${name ?? label}>${children(close)}</div>`}
   </div>`;
 }
 
@@ -43,6 +44,11 @@ function moveIn(root, event, close) {
   const next = items[(items.indexOf(event.target) + step + items.length) % items.length];
   event.preventDefault();
   /** @type {HTMLElement} */ (next)?.focus();
+}
+
+/** Items beside a form in one menu. @param {{name: string, children?: any}} props */
+export function MenuList({ name, children }) {
+  return html`<div role="menu" aria-label=${name}>${children}</div>`;
 }
 
 /** @param {{isChosen?: boolean, onChoose: () => void, children?: any}} props */

@@ -3,7 +3,7 @@ import { html, useState } from "../html.js";
 import { formatDay } from "../format.js";
 import { go } from "../state/address.js";
 import { COMPARISONS, DEFAULT_RANGE, RANGES, compare, granularity, pointsOf, range } from "../state/range.js";
-import { Menu, MenuItem } from "./menu.js";
+import { Menu, MenuItem, MenuList } from "./menu.js";
 
 const DAY_MS = 86_400_000;
 /** @param {number} ms */
@@ -26,8 +26,8 @@ export function chooseRange(word) {
 
 export function RangePicker() {
   const now = range.value;
-  return html`<${Menu} label=${rangeLabel(now)} name=${`Range: ${rangeLabel(now)}`} icon="calendar">${(/** @type {() => void} */ close) => html`
-    ${RANGES.map(([word, label]) => html`<${MenuItem} key=${word} isChosen=${now === word} onChoose=${() => { chooseRange(word); close(); }}>${label}<//>`)}
+  return html`<${Menu} label=${rangeLabel(now)} name=${`Range: ${rangeLabel(now)}`} icon="calendar" isForm>${(/** @type {() => void} */ close) => html`
+    <${MenuList} name="Ranges">${RANGES.map(([word, label]) => html`<${MenuItem} key=${word} isChosen=${now === word} onChoose=${() => { chooseRange(word); close(); }}>${label}<//>`)}<//>
     <hr />
     <${Days} close=${close} />`}<//>`;
 }
@@ -43,7 +43,7 @@ function Days({ close }) {
     chooseRange(`${from},${dayOf(Date.parse(to) + DAY_MS)}`);
     close();
   };
-  return html`<form class="pad stack" onSubmit=${apply}>
+  return html`<form class="pad days" onSubmit=${apply}>
     <label class="named">From<input class="field" type="date" required value=${first} onInput=${(/** @type {any} */ event) => setFirst(event.target.value)} /></label>
     <label class="named">To<input class="field" type="date" required value=${last} onInput=${(/** @type {any} */ event) => setLast(event.target.value)} /></label>
     <button type="submit" class="button">Show these days</button>

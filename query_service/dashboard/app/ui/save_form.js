@@ -29,7 +29,7 @@ export function SaveForm({ kind, definition, name: first = "", isReady = true, o
 
 /** The same behind a button. @param {{kind: "goal" | "cohort" | "funnel", definition: any, name?: string, isReady?: boolean, onSaved: (saved: any) => void}} props */
 export function SaveMenu(props) {
-  return html`<${Menu} label="Save" name=${`Save this ${props.kind}`} icon="check">${(/** @type {() => void} */ close) => html`
+  return html`<${Menu} label="Save" name=${`Save this ${props.kind}`} icon="check" isForm>${(/** @type {() => void} */ close) => html`
     <div class="pad"><${SaveForm} ...${props} onSaved=${(/** @type {any} */ saved) => { close(); props.onSaved(saved); }} /></div>`}<//>`;
 }
 

@@ -12,7 +12,7 @@ const DAYS = /** @type {const} */ ([7, 30, 90, 366]);
 
 /** @param {{id: string}} props */
 export function ShareMenu({ id }) {
-  return html`<${Menu} label="Share" name="Share this board">${() => html`<div class="pad stack share"><${Links} id=${id} /></div>`}<//>`;
+  return html`<${Menu} label="Share" name="Share this board" isForm>${() => html`<div class="pad stack share"><${Links} id=${id} /></div>`}<//>`;
 }
 
 /** @param {{id: string}} props */

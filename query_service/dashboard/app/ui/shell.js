@@ -22,7 +22,7 @@ export function Shell({ children }) {
   return html`<div class="shell">
     <a class="skip" href="#main" onClick=${(/** @type {Event} */ event) => { event.preventDefault(); main.current?.focus(); }}>Skip to the numbers</a>
     <header class=${isOpen ? "side open" : "side"}>
-      <a class="brand" href=${linkTo({ page: "overview" })}><img src="/assets/mark.svg" alt="" width="24" height="24" /><span>eventmill</span></a>
+      <a class="brand" aria-label="eventmill" href=${linkTo({ page: "overview" })}><img src="/assets/mark.svg" alt="" width="24" height="24" /><span>eventmill</span></a>
       <${AppChoice} />
       <button type="button" class="button plain icon menu-button" aria-label="Menu" aria-expanded=${isOpen} onClick=${() => setOpen(!isOpen)}><${Icon} name="menu" /></button>
       <${Navigation} />

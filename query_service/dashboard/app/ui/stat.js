@@ -22,9 +22,9 @@ export function Stat({ metric, label, total, series, isChosen, onChoose, currenc
   return html`<div class=${isChosen ? "stat chosen" : "stat"} aria-busy=${total.status === "loading"} data-metric=${metric}>
     <div class="stat-label"><${Term} metric=${metric} label=${label} meta=${total.answer?.meta} /></div>
     ${onChoose
-      ? html`<button type="button" class="stat-value" aria-pressed=${isChosen} aria-label=${`${name}: ${exact}. Show it in the chart`} title=${exact} onClick=${onChoose}>${row ? text : html`<i class="bone" />`}</button>`
+      ? html`<button type="button" class="stat-value" aria-pressed=${isChosen} aria-label=${`${name}: ${text}. Show it in the chart`} title=${exact} onClick=${onChoose}>${row ? text : html`<i class="bone" />`}</button>`
       : html`<div class="stat-value" title=${exact}>${row ? text : html`<i class="bone" />`}</div>`}
-    <div class="stat-change"><${Change} metric=${metric} change=${change} isKnown=${row?.previous != null} before=${row?.previous?.[metric]} currency=${currency} than=${than} /></div>
+    <div class="stat-change"><${Change} metric=${metric} change=${change} isKnown=${row?.previous != null && value !== null} before=${row?.previous?.[metric]} currency=${currency} than=${than} /></div>
     <${Sparkline} values=${(series?.answer?.data ?? []).map((one) => one[metric])} />
   </div>`;
 }

@@ -18,11 +18,12 @@ export function Term({ metric, meta, label }) {
 
 /** @param {{metric: string, meta?: Meta | null}} props */
 function Definition({ metric, meta }) {
-  useEffect(() => void loadCatalog(), []);
+  const [isLoading, setLoading] = useState(true);
+  useEffect(() => void loadCatalog().then(() => setLoading(false)), []);
   const known = describe(metric);
   const parts = known?.numerator && `${labelOf(known.numerator)} ÷ ${labelOf(known.denominator ?? "")}`;
   return html`<strong>${known?.label ?? labelOf(metric)}</strong>
-    <p>${known?.description ?? "How this number is defined is not known yet: the documentation is being built."}</p>
+    <p>${known?.description ?? (isLoading ? "Looking up what it means …" : "What it means is not known yet: the documentation is being built.")}</p>
     ${parts && html`<p class="quiet">${parts}</p>`}
     ${meta && html`<${Provenance} meta=${meta} />`}
     <a href=${`/docs/metrics#!/metric/metric.eventmill.${metric}`} target="_blank" rel="noopener">Documentation</a>`;

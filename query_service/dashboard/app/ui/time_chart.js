@@ -1,5 +1,6 @@
 // The course of a metric through the page's range, beside what it is compared with, with the app's annotations.
 import { html, useMemo } from "../html.js";
+import { isAnswerable } from "../data/answerable.js";
 import { beat } from "../data/beat.js";
 import { labelOf } from "../data/catalog.js";
 import { useGet, useQuestion } from "../data/questions.js";
@@ -9,16 +10,19 @@ import { common, compare, granularity } from "../state/range.js";
 import { Chart, Legend } from "./chart.js";
 import { seriesOf } from "./plot.js";
 import { PointsPicker } from "./range_picker.js";
-import { Answered } from "./states.js";
+import { Answered, Empty } from "./states.js";
 
 const HEIGHT = 260;
 const DAY_MS = 86_400_000;
 
 /** @param {{metric: string, goal?: string, currency?: string}} props */
 export function TimeChart({ metric, goal, currency }) {
-  const asked = useQuestion({ ...common.value, metrics: [metric], compare: compare.value, ...(metric === "conversion_rate" ? { goal } : {}), granularity: granularity.value }, beat.value);
+  const question = { ...common.value, metrics: [metric], compare: compare.value, ...(metric === "conversion_rate" ? { goal } : {}), granularity: granularity.value };
+  const isKnown = isAnswerable(question);
+  const asked = useQuestion(isKnown ? question : null, beat.value);
   const meta = asked.answer?.meta;
   const notes = useNotes(asked.answer);
+  if (!isKnown) return html`<${Empty}>${labelOf(metric)} is known by day: choose a longer range to see its course.<//>`;
   const name = labelOf(metric);
   const before = compare.value === "previous_year" ? "Year before" : "Period before";
   const keys = [{ name }, ...(compare.value ? [{ name: before, token: "--compare", isQuiet: true }] : [])];

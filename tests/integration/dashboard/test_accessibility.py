@@ -1,0 +1,60 @@
+"""Every page in both themes, wide and narrow: no serious finding of axe, and nothing wider than the screen."""
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.integration.dashboard.conftest import OpenPage
+from tests.sdk.install import MODULES, why_missing
+
+pytestmark = [pytest.mark.integration, pytest.mark.skipif(why_missing() is not None, reason=str(why_missing()))]
+
+FUNNEL = {"steps": [{"event_type": "page_view"}, {"event_type": "purchase"}], "breakdown": "country"}
+OF_PEOPLE = (
+    f"funnels/new?q={quote(json.dumps(FUNNEL))}",
+    "retention?interval=day",
+    "cohorts/new",
+    "goals?range=7d",
+    "health",
+)
+PAGES = ("overview?range=7d&f=is:country:DE", "live", "explore?range=7d&d=country", "overview?range=60m", *OF_PEOPLE)
+LOOKS: dict[str, dict[str, Any]] = {
+    "light, wide": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
+    "dark, narrow": {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}, "reduced_motion": "reduce"},
+}
+
+
+def findings(page: Page) -> list[str]:
+    """Serious and critical findings, each with the element."""
+    page.evaluate((MODULES / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [
+        f"{one['id']}: {node['html'][:150]} {node['failureSummary'][:300]}"
+        for one in found
+        if one["impact"] in {"serious", "critical"}
+        for node in one["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("where", PAGES)
+def test_a_page_is_for_everybody(open_page: OpenPage, where: str, look: str) -> None:
+    page = open_page(f"#/shop/{where}", **LOOKS[look])
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.locator(".bone")).to_have_count(0, timeout=30_000)
+    assert findings(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_sign_in_and_what_opens_are_for_everybody(open_page: OpenPage) -> None:
+    page = open_page(key=None)
+    expect(page.get_by_label("Read key")).to_be_focused()
+    assert findings(page) == []
+    page = open_page("#/shop/overview?range=7d")
+    page.get_by_role("region", name="Events").get_by_role("button", name="Name").press("Tab")
+    page.get_by_role("button", name="Filter", exact=True).click()
+    expect(page.get_by_label("Field")).to_be_visible()
+    assert findings(page) == []

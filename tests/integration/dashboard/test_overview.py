@@ -1,0 +1,115 @@
+"""The overview: its numbers are the API's, filters and ranges are the address, and Back undoes them."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.dashboard_shop import HEBREW_PAGE, LONG_NAME, Shop
+from tests.integration.dashboard.conftest import OpenPage
+
+pytestmark = pytest.mark.integration
+
+
+def card(page: Page, metric: str) -> str:
+    value = page.locator(f"[data-metric={metric}] .stat-value")
+    expect(value).not_to_have_text("")
+    return value.inner_text()
+
+
+def test_the_cards_show_what_the_api_answers(open_page: OpenPage, shop: Shop) -> None:
+    page = open_page("#/shop/overview?range=7d")
+    metrics = ["unique_visitors", "unique_sessions", "page_views", "events", "bounce_rate"]
+    [expected] = shop.ask(metrics=metrics, date_range="7d")["data"]
+    shown = {name: card(page, name) for name in metrics}
+    counts = {name: str(expected[name]) for name in metrics[:-1]}
+    assert shown == counts | {"bounce_rate": f"{round(expected['bounce_rate'], 1):g}%"}
+
+
+def test_goal_and_revenue_have_cards_where_there_are_any(open_page: OpenPage, shop: Shop) -> None:
+    page = open_page("#/shop/overview?range=7d")
+    [expected] = shop.ask(metrics=["revenue"], date_range="7d")["data"]
+    expect(page.locator("[data-metric=revenue] .stat-value")).to_have_text(f"€{expected['revenue']:,.0f}")
+    expect(page.locator("[data-metric=conversion_rate] .stat-label")).to_contain_text("Purchase")
+
+
+def test_lists_and_chart_show_what_the_api_answers(open_page: OpenPage, shop: Shop) -> None:
+    page = open_page("#/shop/overview?range=7d")
+    top = shop.ask(metrics=["unique_visitors"], dimensions=["country"], date_range="7d")["data"]
+    rows = page.get_by_role("region", name="Countries").locator(".bars li")
+    expect(rows).to_have_count(len(top))
+    expect(rows.first).to_have_text(re.compile(rf"Germany\s*{top[0]['unique_visitors']}"))
+    days = shop.ask(metrics=["unique_visitors"], date_range="7d", granularity="day")["data"]
+    cells = page.get_by_role("region", name="Course").locator("tbody tr td:nth-child(2)")
+    expect(cells).to_have_text([str(day["unique_visitors"]) for day in days])
+
+
+def test_a_click_filters_everything_and_back_undoes_it(open_page: OpenPage, shop: Shop) -> None:
+    page = open_page("#/shop/overview?range=7d")
+    all_events = card(page, "events")
+    page.get_by_role("region", name="Countries").get_by_role("button", name=re.compile("^Germany")).click()
+    [expected] = shop.ask(metrics=["events"], date_range="7d", filters=[["is", "country", ["DE"]]])["data"]
+    expect(page.locator("[data-metric=events] .stat-value")).to_have_text(str(expected["events"]))
+    assert page.url.endswith("#/shop/overview?range=7d&f=is:country:DE")
+    expect(page.get_by_role("list", name="Filters")).to_contain_text("Country is Germany")
+    page.go_back()
+    expect(page.locator("[data-metric=events] .stat-value")).to_have_text(all_events)
+    expect(page.get_by_role("list", name="Filters")).to_have_count(0)
+
+
+def test_a_link_shows_to_others_what_it_was_copied_from(open_page: OpenPage, shop: Shop) -> None:
+    page = open_page("#/shop/overview?range=yesterday&compare=none&metric=events&f=is_not:country:FR")
+    asked = {"metrics": ["events"], "date_range": "yesterday", "filters": [["is_not", "country", ["FR"]]]}
+    [expected] = shop.ask(**asked)["data"]
+    expect(page.locator("[data-metric=events] .stat-value")).to_have_text(str(expected["events"]))
+    expect(page.get_by_role("button", name="Range: Yesterday")).to_be_visible()
+    expect(page.locator("[data-metric=events] .stat-change")).to_have_text("")
+    expect(page.get_by_role("slider")).to_have_attribute("aria-label", re.compile("^Events by hour"))
+
+
+def test_range_granularity_and_metric_are_chosen_with_the_keyboard(open_page: OpenPage) -> None:
+    page = open_page("#/shop/overview")
+    page.get_by_role("button", name=re.compile("^Range")).focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("menuitemradio", name="Last 30 days")).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("range=7d"))
+    expect(page.get_by_role("button", name="Range: Last 7 days")).to_be_focused()
+    page.get_by_role("button", name=re.compile("^Events: .* Show it in the chart")).press("Enter")
+    chart = page.get_by_role("slider", name=re.compile("^Events by day"))
+    before = chart.get_attribute("aria-valuetext")
+    chart.press("ArrowLeft")
+    expect(chart).not_to_have_attribute("aria-valuetext", before or "")
+
+
+def test_times_are_in_the_apps_zone_and_names_of_any_kind_have_room(open_page: OpenPage) -> None:
+    page = open_page("#/shop/overview?range=7d", viewport={"width": 390, "height": 844})
+    expect(page.locator(".freshness")).to_contain_text("(Asia/Kathmandu)")
+    expect(page.locator("bdi", has_text=LONG_NAME)).to_be_visible()
+    expect(page.locator("bdi", has_text=HEBREW_PAGE.removeprefix("https://"))).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_number_says_what_it_means_and_where_it_comes_from(open_page: OpenPage) -> None:
+    page = open_page("#/shop/overview?range=7d")
+    page.get_by_role("button", name="Bounce rate", exact=True).click()
+    note = page.get_by_role("note")
+    expect(note).to_contain_text("Percent, two decimals: bounces")
+    expect(note).to_contain_text("From hourly and daily aggregates, exact. Complete through")
+    page.keyboard.press("Escape")
+    expect(note).to_have_count(0)
+
+
+def test_one_failed_widget_leaves_the_others(open_page: OpenPage, shop: Shop) -> None:
+    page = open_page(key=None, may_lose=True)
+    page.route(
+        "**/api/v2/query",
+        lambda route: route.abort() if '"country"' in (route.request.post_data or "") else route.continue_(),
+    )
+    page.goto(f"{shop.url}/#key={shop.keys['shop']}")
+    expect(page.get_by_role("region", name="Countries").get_by_role("alert")).to_contain_text("cannot be reached")
+    expect(page.get_by_role("region", name="Devices").locator(".bars li")).not_to_have_count(0)
+    page.unroute("**/api/v2/query")
+    page.get_by_role("region", name="Countries").get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("region", name="Countries").locator(".bars li")).not_to_have_count(0)
