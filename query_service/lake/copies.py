@@ -21,6 +21,8 @@ from query_service.lake.snapshots import HomeHour, LakeSnapshots
 logger = structlog.get_logger(__name__)
 # Hours that one job looks through: so many files, so many rows.
 _MOST_HOURS, _MOST_ROWS = 200, 2_000_000
+# From so many rows on an hour that grows is looked through by what is new in it; beyond, its ids take too much memory.
+_LEAST_GROWING, _MOST_GROWING = 50_000, 8_000_000
 # The pause before the next look for hours that nobody has asked about yet.
 _WARM_SECONDS = 5.0
 # The turn of what nobody waits for: no app's id begins like this.
@@ -33,8 +35,8 @@ Homes = Mapping[HomeHour, frozenset[str]]
 class HourCopies:
     """Places of copies by home hour; of hours that are no more, nothing is kept."""
 
-    def __init__(self, pool: LakePool, snapshots: LakeSnapshots) -> None:
-        self._pool, self._snapshots = pool, snapshots
+    def __init__(self, pool: LakePool, snapshots: LakeSnapshots, *, least_growing: int = _LEAST_GROWING) -> None:
+        self._pool, self._snapshots, self._least_growing = pool, snapshots, least_growing
         self._known: dict[HomeHour, tuple[frozenset[str], pa.Array]] = {}
         self._finding = asyncio.Lock()
 
@@ -42,6 +44,8 @@ class HourCopies:
         """Rows (place) of these hours that are copies. Raises as `LakePool.run`."""
         if self._unknown(homes):
             async with self._finding:  # whoever asks next finds them known
+                for home, paths in self._unknown(homes).items():
+                    await self._follow(home, paths, app_id)
                 for part in self._parts(self._unknown(homes)):
                     await self._find(part, app_id)
         found = [places for home in homes if len(places := self._known.get(home, _NONE)[1])]
@@ -68,6 +72,18 @@ class HourCopies:
                 return
             with suppress(LakeBusy):
                 await self._find(part, BACKGROUND)
+
+    async def _follow(self, home: HomeHour, paths: frozenset[str], app_id: str) -> None:
+        """Know an hour that got files, where none of its new rows is a copy."""
+        known = self._known.get(home)
+        if known is None or not known[0] < paths:
+            return
+        if not self._least_growing <= self._snapshots.rows_of(home) <= _MOST_GROWING:
+            return
+        files = {"old": sorted(known[0]), "new": sorted(paths - known[0])}
+        _, body = await self._pool.run(Job("new_copies", app_id, files))
+        if not body["is_suspicious"]:
+            self._known[home] = (paths, known[1])
 
     def _unknown(self, homes: Homes) -> Homes:
         return {home: paths for home, paths in homes.items() if self._known.get(home, (None,))[0] != paths}

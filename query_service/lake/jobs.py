@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
-Task = Literal["rows", "copies", "funnel", "funnel_people", "retention", "retention_people", "row_people"]
+Task = Literal["rows", "copies", "new_copies", "funnel", "funnel_people", "retention", "retention_people", "row_people"]
 Value = str | int | float | bool | None
 
 

@@ -34,7 +34,8 @@ create or replace temp macro storable(value) as left(replace(value, chr(0), '\N{
 _COLUMNS = ", ".join(EVENTS_SCHEMA.names)
 _DAYS = {definition.name: definition for definition in DAY_TABLES}
 EXCLUDED = "excluded_rows"
-_KEPT = frozenset({"stitched", "stitched_keys"})
+SEEN_IDS = "seen_ids"
+_KEPT = frozenset({"stitched", "stitched_keys", SEEN_IDS})
 
 
 class Session:
@@ -44,6 +45,8 @@ class Session:
         self.connection = connection
         self._lake = Path(lake).resolve()
         self._pairs: tuple[str, ...] | None = None
+        # Files of the one hour whose ids are in the table SEEN_IDS.
+        self.seen: frozenset[str] | None = None
         # Files of an older layout lack columns, and are read by their names.
         self._by_name = False
         connection.execute(MACROS)

@@ -7,7 +7,7 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
-from query_service.lake import analyses
+from query_service.lake import analyses, growing
 from query_service.lake.jobs import Job, Statement
 from query_service.lake.relations import Session
 
@@ -47,6 +47,11 @@ def copies(session: Session, job: Job) -> Answer:
     return session.connection.sql(_COPIES).to_arrow_table(), {}
 
 
+def new_copies(session: Session, job: Job) -> Answer:
+    """No rows; the body says whether there is anything to look into."""
+    return pa.table({}), {"is_suspicious": growing.has_new_copies(session, job)}
+
+
 _COPIES = """
     with candidates as (
         select event_date, event_hour, hash(app_id, event_id) as event_hash
@@ -61,6 +66,7 @@ _COPIES = """
 _TASKS: dict[str, Callable[[Session, Job], Answer]] = {
     "rows": rows,
     "copies": copies,
+    "new_copies": new_copies,
     "funnel": analyses.funnel_rows,
     "funnel_people": analyses.funnel_people,
     "retention": analyses.retention_rows,

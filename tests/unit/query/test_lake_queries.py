@@ -213,6 +213,20 @@ async def test_what_was_committed_meanwhile_is_in_the_next_answer(lake: Lake) ->
     assert await lake.queries.fingerprint(parsed(**asked)) != name
 
 
+async def test_an_hour_that_grows_is_followed_by_what_is_new_in_it(lake: Lake) -> None:
+    at = datetime(2026, 5, 10, 12, tzinfo=UTC)
+    [row] = some_events(random.Random(1), 1, at, at)
+    asked = {"metrics": ["events"], "date_range": [at.isoformat(), (at + timedelta(hours=1)).isoformat()]}
+    copies = HourCopies(lake.pool, lake.snapshots, least_growing=0)
+    queries = LakeQueries(LakeAsking(lake.pool, lake.snapshots, copies))
+    fresh = row | {"app_id": "shop", "event_time": at, "event_date": at.date(), "event_hour": at.hour}
+    [before] = (await queries.run(parsed(**asked))).rows
+    for ids, more in ((["g1", "g2"], 2), (["g3"], 3), (["g1", "g4"], 4), (["g5", "g5"], 5), (["g6"], 6), (["g3"], 6)):
+        lake.made.append([fresh | {"event_id": one} for one in ids])
+        [found] = (await queries.run(parsed(**asked))).rows
+        assert found["events"] == before["events"] + more, ids
+
+
 async def test_money_and_goals_are_counted_elsewhere(lake: Lake) -> None:
     assert lake.queries.can_answer(parsed(metrics=["events", "bounce_rate"], dimensions=["source"]))
     assert not lake.queries.can_answer(parsed(metrics=["revenue"]))
