@@ -10,6 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("eventmill", "ingest_service", "analytics_pipeline", "query_service")
 MAX_LINES = 350
+# Libraries of others, as they publish them.
+VENDORED = "query_service/dashboard/vendor/"
 # Put together here, so that this file itself holds none of them.
 MACHINE_PATHS = tuple(f"/{name}/" for name in ("work", "root", "home/runner", "Users"))
 UNFINISHED = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "X" + "XX")) + r")\b")
@@ -60,7 +62,8 @@ def test_no_file_names_a_path_of_somebodys_machine(committed: dict[str, str]) ->
 
 
 def test_nothing_is_left_for_later(committed: dict[str, str]) -> None:
-    assert [name for name, text in committed.items() if UNFINISHED.search(text)] == []
+    ours = {name: text for name, text in committed.items() if not name.startswith(VENDORED)}
+    assert [name for name, text in ours.items() if UNFINISHED.search(text)] == []
 
 
 def test_no_module_is_longer_than_one_thing(committed: dict[str, str]) -> None:
