@@ -51,11 +51,10 @@ async def _context(request: Request[Any, Any, Any]) -> Context:
     try:
         await require_reader(request, request.route_handler)
     except Forbidden:
-        token = bearer_token(request)
-        if token is None:
+        key = parse_key(bearer_token(request) or "")
+        if key is None or key.kind != "write":
             raise
-        key = parse_key(token)
-        note_request(request, f"key:{key.prefix}" if key else "tokens that read nothing")
+        note_request(request, f"key:{key.prefix}")
         return Context.of(request, None)
     return Context.of(request, request.state.reader)
 
