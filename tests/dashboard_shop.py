@@ -82,6 +82,20 @@ class Shop:
         found: dict[str, Any] = answer.raise_for_status().json()
         return found
 
+    def get(self, path: str, key: str = "shop") -> list[dict[str, Any]]:
+        """Rows of an endpoint below /api about the shop."""
+        headers = {"Authorization": f"Bearer {self.keys[key]}"}
+        answer = httpx.get(f"{self.url}/api/{path}", headers=headers, timeout=60)
+        rows: list[dict[str, Any]] = answer.raise_for_status().json()["data"]
+        return rows
+
+    def post(self, path: str, body: dict[str, Any], key: str = "shop_admin") -> dict[str, Any]:
+        """The answer of an endpoint below /api to a body about the shop."""
+        headers = {"Authorization": f"Bearer {self.keys[key]}"}
+        answer = httpx.post(f"{self.url}/api/{path}", json=body, headers=headers, timeout=60)
+        found: dict[str, Any] = answer.raise_for_status().json()
+        return found
+
     def send(self, app_id: str, **fields: Any) -> None:
         """One event, as a backend publishes it."""
         given = {"event_id": f"sent-{time.time_ns()}", "event_type": "page_view", "anonymous_id": "sender", **fields}

@@ -1,0 +1,91 @@
+"""Funnels and the people behind them: bars are the API's, lists are as long as the counts say, and both are saved."""
+
+import json
+import re
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.dashboard_shop import Shop
+from tests.integration.dashboard.conftest import OpenPage
+
+pytestmark = pytest.mark.integration
+FUNNEL: dict[str, Any] = {
+    "steps": [{"event_type": "page_view"}, {"event_type": "purchase"}],
+    "window": "7d",
+    "days": 30,
+}
+
+
+def opened(open_page: OpenPage, key: str = "shop_admin", **more: Any) -> Page:
+    return open_page(f"#/shop/funnels/new?q={quote(json.dumps(FUNNEL | more))}", key=key)
+
+
+def test_a_funnel_is_built_from_the_events_that_there_are(open_page: OpenPage, shop: Shop) -> None:
+    page = open_page("#/shop/funnels/new")
+    page.get_by_label("Event of step 2").select_option(label="purchase")
+    first, second = shop.post("funnels/query", FUNNEL, "shop")["data"]
+    assert 0 < second["users"] < first["users"]
+    expect(page.locator(".funnel-step .funnel-count strong")).to_have_text([str(first["users"]), str(second["users"])])
+    expect(page.locator(".funnel-between")).to_contain_text(f"−{first['users'] - second['users']} did not")
+    page.get_by_label("Broken down by").select_option(label="Country")
+    rows = shop.post("funnels/query", FUNNEL | {"breakdown": "country"}, "shop")["data"][2:]
+    table = page.get_by_role("region", name="By Country").locator("tbody tr")
+    expect(table).to_have_count(len(rows) // 2)
+    expect(table.first.locator("td").first).to_have_text(str(rows[0]["users"]))
+    page.go_back()
+    expect(table).to_have_count(0)
+
+
+def test_a_count_opens_as_many_people_and_each_of_them_what_they_did(open_page: OpenPage, shop: Shop) -> None:
+    page = opened(open_page, breakdown="country")
+    rows = shop.post("funnels/query", FUNNEL | {"breakdown": "country"})["data"]
+    total, dropped, germans = rows[1]["users"], rows[0]["users"] - rows[1]["users"], rows[2]["users"]
+    for name, count in (("Step 2, purchase", total), ("Dropped off", dropped), ("Germany, step 1", germans)):
+        page.get_by_role("button", name=name).click()
+        expect(page.locator(".total")).to_have_text(str(count))
+        expect(page.locator(".person")).to_have_count(count)
+        page.get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Step 2, purchase").click()
+    page.locator(".person").first.click()
+    person = shop.post("people/query", {"of": "funnel", "definition": FUNNEL, "step": 2})["data"][0]
+    did = shop.get(f"people/{person['person']}/events", "shop_admin")
+    expect(page.locator(".timeline li")).to_have_count(len(did))
+    expect(page.get_by_role("heading", name=person["anonymous_id"])).to_be_visible()
+    page.get_by_role("button", name="Back to the list").click()
+    expect(page.locator(".person").first).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_a_key_that_may_not_see_people_is_told_so(open_page: OpenPage) -> None:
+    page = open_page(f"#/shop/funnels/new?q={quote(json.dumps(FUNNEL))}", key="shop", may_lose=True)
+    page.get_by_role("button", name="Step 1, page_view").click()
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("may not see people")
+    page.get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Save this funnel").click()
+    page.get_by_label("Name").fill("Not mine to save")
+    page.get_by_role("button", name="Save funnel").click()
+    expect(page.get_by_role("alert")).to_contain_text("needs an admin key")
+
+
+def test_a_saved_funnel_opens_again_with_the_same_steps(open_page: OpenPage, shop: Shop) -> None:
+    page = opened(open_page, window="2h", order="any")
+    users = page.locator(".funnel-count strong").all_text_contents
+    expect(page.locator(".funnel-count strong")).to_have_count(2)
+    before = users()
+    page.get_by_role("button", name="Save this funnel").click()
+    page.get_by_label("Name").fill("Two hours")
+    page.get_by_role("button", name="Save funnel").click()
+    expect(page).to_have_url(re.compile("#/shop/funnels/two-hours$"))
+    page.reload()
+    expect(page.get_by_role("heading", name="Two hours")).to_be_visible()
+    expect(page.get_by_role("combobox", name="Order")).to_have_value("any")
+    expect(page.locator(".funnel-count strong")).to_have_count(2)
+    assert users() == before
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete for good").click()
+    expect(page).to_have_url(re.compile("#/shop/funnels$"))
+    assert all(one["identifier"] != "two-hours" for one in shop.get("funnels"))
