@@ -19,6 +19,8 @@ HEADERS: Mapping[str, str] = {
     "device_type": "x-device",
 }
 _RENAMED = {"id": "event_id", "type": "event_type", "device": "device_type", "metadata": "properties"}
+# No default: each one would be filled in for every event.
+UNSET = strawberry.UNSET
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -26,30 +28,30 @@ _ENCODER = msgspec.json.Encoder()
 class EventInput:
     """An event; docs/events.md says what each field may be. Ids and device go before those of the call."""
 
-    id: strawberry.ID | None = strawberry.field(default=None, description="The same id again is no new event.")
-    type: str | None = None
-    name: str | None = None
-    label: str | None = strawberry.field(default=None, description="The name, or a property where there is a name.")
-    path: str | None = strawberry.field(default=None, description="The page, as an address or a bare path.")
-    duration: Count | None = strawberry.field(default=None, description="Milliseconds.")
-    metadata: JSON | None = strawberry.field(default=None, description="The event's properties.")
-    timestamp: str | None = strawberry.field(default=None, description="RFC 3339; when it is taken in by default.")
-    sent_at: str | None = None
-    user_id: strawberry.ID | None = None
-    anonymous_id: strawberry.ID | None = None
-    session_id: strawberry.ID | None = None
-    device: str | None = None
-    source: str | None = None
-    page_title: str | None = None
-    referrer: str | None = None
-    os: str | None = None
-    browser: str | None = None
-    country: str | None = None
-    locale: str | None = None
-    time_zone: str | None = None
-    app_version: str | None = None
-    sdk_version: str | None = None
-    schema_version: str | None = None
+    id: strawberry.ID | None = strawberry.field(default=UNSET, description="The same id again is no new event.")
+    type: str | None = UNSET
+    name: str | None = UNSET
+    label: str | None = strawberry.field(default=UNSET, description="The name, or a property where there is a name.")
+    path: str | None = strawberry.field(default=UNSET, description="The page, as an address or a bare path.")
+    duration: Count | None = strawberry.field(default=UNSET, description="Milliseconds.")
+    metadata: JSON | None = strawberry.field(default=UNSET, description="The event's properties.")
+    timestamp: str | None = strawberry.field(default=UNSET, description="RFC 3339; when it is taken in by default.")
+    sent_at: str | None = UNSET
+    user_id: strawberry.ID | None = UNSET
+    anonymous_id: strawberry.ID | None = UNSET
+    session_id: strawberry.ID | None = UNSET
+    device: str | None = UNSET
+    source: str | None = UNSET
+    page_title: str | None = UNSET
+    referrer: str | None = UNSET
+    os: str | None = UNSET
+    browser: str | None = UNSET
+    country: str | None = UNSET
+    locale: str | None = UNSET
+    time_zone: str | None = UNSET
+    app_version: str | None = UNSET
+    sdk_version: str | None = UNSET
+    schema_version: str | None = UNSET
 
 
 @output
@@ -135,4 +137,4 @@ def _line(number: int, one: EventResult) -> str:
 
 
 def _known(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if value is not None}
+    return {name: value for name, value in given.items() if value is not None and value is not UNSET}
