@@ -99,7 +99,7 @@ function Rows({ answer, metrics, dimensions }) {
     ...dimensions.map((field) => ({ key: field, label: fieldLabel(field), isText: true, show: text(field) })),
     ...metrics.map((name) => ({ key: name, label: labelOf(name), show: (/** @type {any} */ value) => formatMetric(name, value) })),
   ];
-  return html`<p class="small quiet">${metrics.map((name, number) => html`${number ? " · " : ""}<${Term} key=${name} metric=${name} meta=${answer.meta} />`)}</p>
+  return html`<p class="small quiet">What they mean: ${metrics.map((name, number) => html`${number ? " · " : ""}<${Term} key=${name} metric=${name} meta=${answer.meta} />`)}</p>
     <${Table} caption="Rows" columns=${columns} rows=${answer.data} sort=${grain ? "-timestamp" : `-${metrics[0]}`} />
     ${answer.meta.next_cursor && html`<p class="small quiet">These are the ${answer.data.length} largest; the CSV goes on.</p>`}`;
 }

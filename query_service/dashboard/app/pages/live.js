@@ -81,6 +81,6 @@ function Feed({ events }) {
     <time class="quiet small" datetime=${event.timestamp}>${formatInstant(event.timestamp, { seconds: true })}</time>
     <strong><bdi>${event.event_name ?? event.event_type}</bdi></strong>
     <span class="where quiet"><bdi>${event.page_url ? formatValue("page_url", event.page_url) : event.user_id ?? ""}</bdi></span>
-    <span class="small quiet">${[event.country && formatValue("country", event.country), event.device_type, event.is_bot && "bot"].filter(Boolean).join(" · ")}</span>
+    <span class="small quiet">${[event.country && formatValue("country", event.country), event.device_type && formatValue("device_type", event.device_type), event.is_bot && "bot"].filter(Boolean).join(" · ")}</span>
   </li>`)}</ol></div>`;
 }

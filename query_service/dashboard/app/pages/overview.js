@@ -86,7 +86,7 @@ function OverviewStat({ metric, isChosen, goal, currency }) {
   const total = useQuestion(about, beat.value);
   const series = useQuestion(orNothing({ ...about, granularity: granularity.value }), beat.value);
   const label = metric === "conversion_rate" ? goal.name : undefined;
-  return html`<${Stat} metric=${metric} label=${label} total=${total} series=${series} currency=${currency} isChosen=${isChosen}
+  return html`<${Stat} metric=${metric} label=${label} total=${total} series=${series} currency=${currency} note=${metric === "revenue" && !currency ? "Several currencies" : ""} isChosen=${isChosen}
     than=${compare.value === "previous_year" ? "the year before" : "the period before"}
     onChoose=${() => go({ params: { metric: metric === METRICS[0] ? "" : metric } })} />`;
 }

@@ -15,7 +15,8 @@ const STEPS = { minute: [1, 2, 5, 10, 15, 30, 60, 120, 240], hour: [1, 2, 3, 6, 
 export function drawn({ times, series, kind, runningFrom }) {
   const columns = series.flatMap(({ values, isQuiet }) => {
     if (kind === "bars" || isQuiet) return [values];
-    const end = runningFrom ?? values.length;
+    // A single point is a dot, whether its period still runs or not.
+    const end = values.length === 1 ? 1 : (runningFrom ?? values.length);
     return [values.map((value, at) => (at < end ? value : null)), values.map((value, at) => (at >= end - 1 && at <= end ? value : null))];
   });
   return [times.map((_, at) => at), ...columns];
@@ -34,12 +35,12 @@ export function options(latest, width, height, onPoint) {
     padding: [10, latest.current.times.length > 3 ? 6 : 22, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { size: 8, width: 2 }, drag: { x: Boolean(latest.current.onSelect), y: false, setScale: false } },
-    scales: { x: { time: false, range: (/** @type {any} */ _plot, /** @type {number} */ least, /** @type {number} */ most) => sides(kind, least, most) }, y: { range: (/** @type {any} */ _plot, /** @type {number} */ _least, /** @type {number} */ most) => [0, roundUp(most)] } },
+    scales: { x: { time: false, range: () => sides(latest.current) }, y: { range: (/** @type {any} */ _plot, /** @type {number} */ _least, /** @type {number} */ most) => [0, roundUp(most)] } },
     axes: [
       { stroke: quiet, font: FONT, size: 28, gap: 6, grid: { show: false }, ticks: { show: false }, splits: (/** @type {any} */ plot) => ticks(latest.current, plot.width), values: (/** @type {any} */ _plot, /** @type {number[]} */ at) => at.map((one) => tick(latest.current, one)) },
       { stroke: quiet, font: FONT, size: axisSize, gap: 6, space: GRID_PX, grid: { stroke: line, width: 1 }, ticks: { show: false }, values: (/** @type {any} */ _plot, /** @type {number[]} */ values) => values.map((value) => (formatAxis ?? format)(value)) },
     ],
-    series: [{}, ...series.flatMap((one, number) => (kind === "bars" ? [bars(one, number)] : lines(one, number, series.length)))],
+    series: [{}, ...series.flatMap((one, number) => (kind === "bars" ? [bars(one, number)] : lines(one, number, series)))],
     hooks: {
       setCursor: [(/** @type {any} */ plot) => onPoint(plot.cursor.left >= 0 ? plot.cursor.idx : null)],
       setSelect: [(/** @type {any} */ plot) => select(latest.current, plot)],
@@ -48,11 +49,11 @@ export function options(latest, width, height, onPoint) {
   };
 }
 
-/** @param {Series} series @param {number} number @param {number} count @returns {any[]} */
-function lines({ token, isQuiet }, number, count) {
+/** @param {Series} series @param {number} number @param {Series[]} all @returns {any[]} */
+function lines({ token, isQuiet }, number, all) {
   const stroke = colour(token ?? `--series-${number + 1}`);
   if (isQuiet) return [{ stroke, width: 1.5, dash: [2, 4], points: { show: false } }];
-  const fill = count <= 2 && number === 0 ? colour("--series-fill") : undefined;
+  const fill = number === 0 && all.every((one, at) => at === 0 || one.isQuiet) ? colour("--series-fill") : undefined;
   const points = { show: (/** @type {any} */ plot) => plot.data[0].length === 1, size: 7 };
   return [
     { stroke, fill, width: 2, points, spanGaps: false },
@@ -66,10 +67,10 @@ function bars({ token }, number) {
   return { fill, stroke: fill, width: 0, points: { show: false }, paths: UPlot.paths.bars?.({ size: [0.7, 48], radius: 0.15 }) };
 }
 
-/** @param {string | undefined} kind @param {number} least @param {number} most */
-function sides(kind, least, most) {
-  if (kind === "bars" || least === most) return [least - 0.5, most + 0.5];
-  return [least, most];
+/** Where the axis of time begins and ends; bars, and a single point, need room on both sides. @param {ChartProps} props */
+function sides({ kind, times }) {
+  const last = Math.max(0, times.length - 1);
+  return kind === "bars" || last === 0 ? [-0.5, last + 0.5] : [0, last];
 }
 
 /** The next of 1, 2, 2.5, 5 times a power of ten that leaves room above. @param {number | null} most */
@@ -86,9 +87,9 @@ function ticks({ times, granularity }, width) {
   const step = steps.find((one) => times.length / one <= most) ?? Math.ceil(times.length / most);
   const first = times.findIndex((time) => place(time, granularity) % step === 0);
   const start = granularity === "hour" || granularity === "minute" ? Math.max(0, first) : 0;
-  // The last one would be cut off by the edge.
-  const end = times.length > 3 ? times.length - 1 : times.length;
-  return times.map((_, at) => at).filter((at) => at >= start && at < end && (at - start) % step === 0);
+  // A label near the edge would be cut off.
+  const isNear = (/** @type {number} */ at) => times.length > 3 && ((times.length - 1 - at) * width) / times.length < LABEL_PX / 3;
+  return times.map((_, at) => at).filter((at) => at >= start && !isNear(at) && (at - start) % step === 0);
 }
 
 /** Hour or minute of an instant on the app's clock, which its text carries. @param {string} time @param {any} granularity */

@@ -3,7 +3,7 @@ import { html, useState } from "../html.js";
 import { fieldLabel, labelOf } from "../data/catalog.js";
 import { useQuestion } from "../data/questions.js";
 import { beat } from "../data/beat.js";
-import { formatMetric, formatShare, formatValue } from "../format.js";
+import { formatMetric, formatValue } from "../format.js";
 import { addFilter } from "../state/address.js";
 import { common } from "../state/range.js";
 import { Answered } from "./states.js";
@@ -49,18 +49,21 @@ export function Ranked({ field, metric, empty, onMore }) {
 
 /** @param {{rows: any[], field: string, metric: string, onPick?: (row: any) => void}} props */
 export function Bars({ rows, field, metric, onPick }) {
-  const most = Math.max(1, ...rows.map((row) => row[metric] ?? 0));
+  // What has no value of its own comes last and takes no part in the scale: it would dwarf what does.
+  const isNamed = (/** @type {any} */ row) => row[field] !== null && !row.is_other;
+  const most = Math.max(1, ...rows.filter(isNamed).map((row) => row[metric] ?? 0));
+  const ordered = [...rows.filter(isNamed), ...rows.filter((row) => !isNamed(row))];
   const pick = onPick ?? ((row) => filterBy(field, row[field]));
   return html`<div class="bars-head small quiet" aria-hidden="true"><span>${fieldLabel(field)}</span><span>${labelOf(metric)}</span></div>
-    <ol class="bars">${rows.map((row) => {
+    <ol class="bars">${ordered.map((row) => {
       const name = row.is_other ? "Everything else" : formatValue(field, row[field]);
       const value = formatMetric(metric, row[metric]);
-      const style = { "--part": `${(100 * (row[metric] ?? 0)) / most}%` };
+      const style = { "--part": isNamed(row) ? `${(100 * (row[metric] ?? 0)) / most}%` : "0%" };
       const content = html`<bdi class=${row[field] === null ? "name quiet" : "name"}>${name}</bdi>`;
       const title = row.is_other ? undefined : `Show only ${name}`;
       return html`<li key=${`${row.is_other}${row[field]}`} style=${style}>
-        ${row.is_other ? html`<span class="bar-name">${content}</span>` : html`<button type="button" class="bar-name" title=${row[field] ?? name} aria-label=${`${name}: ${value} ${labelOf(metric).toLowerCase()}. ${title}`} onClick=${() => pick(row)}>${content}</button>`}
-        <span class="bar-value" title=${`${formatShare((row[metric] ?? 0) / most)} of the largest`}>${formatMetric(metric, row[metric], { short: true })}</span>
+        ${row.is_other ? html`<span class="bar-name"><span class="quiet">${content}</span></span>` : html`<button type="button" class="bar-name" title=${row[field] ?? name} aria-label=${`${name}: ${value} ${labelOf(metric).toLowerCase()}. ${title}`} onClick=${() => pick(row)}>${content}</button>`}
+        <span class="bar-value" title=${value}>${formatMetric(metric, row[metric], { short: true })}</span>
       </li>`;
     })}</ol>`;
 }

@@ -8,10 +8,10 @@ import { Hint, Term } from "./term.js";
 /** @typedef {import("../types.d.ts").Asked} Asked */
 
 /**
- * @param {{metric: string, label?: string, total: Asked, series?: Asked, isChosen?: boolean, onChoose?: () => void, currency?: string, than?: string}} props
+ * @param {{metric: string, label?: string, total: Asked, series?: Asked, isChosen?: boolean, onChoose?: () => void, currency?: string, than?: string, note?: string}} props
  *   `than` says in words what `total` was compared with.
  */
-export function Stat({ metric, label, total, series, isChosen, onChoose, currency, than }) {
+export function Stat({ metric, label, total, series, isChosen, onChoose, currency, than, note }) {
   const row = total.answer?.data[0];
   const value = row?.[metric];
   const change = row?.change_percent?.[metric];
@@ -24,7 +24,7 @@ export function Stat({ metric, label, total, series, isChosen, onChoose, currenc
     ${onChoose
       ? html`<button type="button" class="stat-value" aria-pressed=${isChosen} aria-label=${`${name}: ${text}. Show it in the chart`} title=${exact} onClick=${onChoose}>${row ? text : html`<i class="bone" />`}</button>`
       : html`<div class="stat-value" title=${exact}>${row ? text : html`<i class="bone" />`}</div>`}
-    <div class="stat-change"><${Change} metric=${metric} change=${change} isKnown=${row?.previous != null && value !== null} before=${row?.previous?.[metric]} currency=${currency} than=${than} /></div>
+    <div class="stat-change">${note && html`<span class="quiet">${note}</span>`}<${Change} metric=${metric} change=${change} isKnown=${row?.previous != null && value !== null} before=${row?.previous?.[metric]} currency=${currency} than=${than} /></div>
     <${Sparkline} values=${(series?.answer?.data ?? []).map((one) => one[metric])} />
   </div>`;
 }

@@ -38,7 +38,7 @@ function Head({ column, order, onSort }) {
   const direction = order === key ? "ascending" : order === `-${key}` ? "descending" : undefined;
   const next = direction === "descending" || (!direction && isText) ? key : `-${key}`;
   return html`<th scope="col" class=${isText ? "text" : ""} aria-sort=${direction}>
-    <button type="button" class="sort" onClick=${() => onSort(next)}>${head ?? label}<span aria-hidden="true">${direction === "ascending" ? "↑" : direction ? "↓" : ""}</span></button>
+    <button type="button" class="sort" onClick=${() => onSort(next)}>${head ?? label}${direction && html`<span aria-hidden="true">${direction === "ascending" ? "↑" : "↓"}</span>`}</button>
   </th>`;
 }
 
