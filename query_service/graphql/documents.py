@@ -37,7 +37,8 @@ MAX_FIELDS = 250
 MAX_ALIASES = 30
 MAX_DIRECTIVES = 20
 INTROSPECTION = frozenset({"__schema", "__type"})
-KEPT, KEPT_CHARACTERS = 128, 4_000
+# A document takes about half a kilobyte a token.
+KEPT, KEPT_CHARACTERS, KEPT_LONG = 64, 2_000, 4
 
 _OPENING = frozenset({TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L})
 _CLOSING = frozenset({TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R})
@@ -58,7 +59,7 @@ class Document:
 
     def __init__(self, text: str) -> None:
         check_text(text)
-        self.tree: DocumentNode = parse(text, no_location=len(text) > KEPT_CHARACTERS)
+        self.tree: DocumentNode = parse(text)
         self._sizes: dict[str, Size | None] = {}
         self.fragments: Mapping[str, FragmentDefinitionNode] = {
             one.name.value: one for one in self.tree.definitions if isinstance(one, FragmentDefinitionNode)
@@ -140,14 +141,14 @@ def check_text(text: str) -> None:
         _most("levels of brackets", nesting, MAX_NESTING)
 
 
-@lru_cache(maxsize=KEPT)
-def _kept(text: str) -> Document:
-    return Document(text)
+_kept = lru_cache(maxsize=KEPT)(Document)
+# An operation reads its document more than once.
+_kept_long = lru_cache(maxsize=KEPT_LONG)(Document)
 
 
 def read(text: str) -> Document:
     """The document in a text; short ones are kept. Raises Refusal or GraphQLSyntaxError."""
-    return _kept(text) if len(text) <= KEPT_CHARACTERS else Document(text)
+    return _kept(text) if len(text) <= KEPT_CHARACTERS else _kept_long(text)
 
 
 def refusal_of(text: str) -> Refusal | GraphQLSyntaxError | None:
