@@ -52,7 +52,7 @@ def calendars(connection: psycopg.Connection, *, hold: bool = False) -> Calendar
 
 
 def refresh_days(refresher: Refresher, days: Sequence[Period]) -> Refreshed:
-    """Bring `days` of the lake's day tables, `rollups.session_metric` and `rollups.revenue` up to date.
+    """Bring `days` of the lake's day tables, `rollups.session_metric`, `revenue` and `daily_visitor` up to date.
 
     Days whose events, or those of the days before them, have left the lake keep their numbers. The lake is committed
     first: where Postgres then fails, the days stay dirty and are computed again.
@@ -125,6 +125,8 @@ def _write(
     ]
     with restatements.watch(connection, TABLE_NAME, days, now, refresher.cause) as watched:
         written = [watched.wrote(rollups.write(connection, table, rows, whole, now)) for table, rows in tables]
+    # No number of the day, so no restatement: it says how far the day's distinct counts hold.
+    rollups.write(connection, rollups.DAILY_VISITOR, engine.daily_visitor_rows(duck), days, now)
     period_store.alone(connection)
     filled = set(duck.execute("select distinct period_id from source_event where period_id is not null").fetchall())
     present = [day for number, day in enumerate(days) if (number,) in filled]

@@ -13,6 +13,7 @@ from analytics_pipeline.lib import calendar
 from analytics_pipeline.lib.calendar import Period
 from eventmill import lake
 from eventmill.contracts.schema import INSTANT
+from eventmill.contracts.visitors import DAILY_ACTOR_PREFIX
 from eventmill.lake import Snapshot, TableDefinition
 
 _STEPS = ("dimension_event", "actor_day", "session_day", "actor_first_row")
@@ -83,6 +84,12 @@ def session_metric_rows(connection: duckdb.DuckDBPyConnection) -> pa.Table:
 def revenue_rows(connection: duckdb.DuckDBPyConnection) -> pa.Table:
     """Rows of `rollups.revenue` of the computed days and their hours."""
     return connection.sql(duckdb_sql.statement("revenue_rows", FOLDER)).to_arrow_table()
+
+
+def daily_visitor_rows(connection: duckdb.DuckDBPyConnection) -> pa.Table:
+    """Rows of `rollups.daily_visitor` of the computed days; a day without such visitors has none."""
+    connection.execute(f"set variable daily_prefix = '{DAILY_ACTOR_PREFIX}'")
+    return connection.sql(duckdb_sql.statement("daily_visitor_rows", FOLDER)).to_arrow_table()
 
 
 def lake_rows(connection: duckdb.DuckDBPyConnection, definition: TableDefinition, period_id: int) -> Iterator[pa.Table]:

@@ -53,6 +53,12 @@ REVENUE = RollupTable(
     labels=("local_date", "local_hour", "utc_offset_minutes"),
     numbers=("events", "revenue"),
 )
+DAILY_VISITOR = RollupTable(
+    "daily_visitor",
+    keys=("app_id", "traffic", "period_start"),
+    labels=("local_date",),
+    numbers=("visitors",),
+)
 COUNTED_ARRIVAL = RollupTable(
     "counted_arrival",
     keys=("app_id", "period_start", "received_hour"),

@@ -12,10 +12,8 @@ from eventmill.analysis.cohorts import CohortDefinition
 from eventmill.analysis.filter_sql import to_sql
 from eventmill.analysis.filters import Sql
 from eventmill.analysis.local_days import LOCAL_DAYS, Calendar
-from eventmill.contracts.visitors import DAILY_ID_PREFIX
+from eventmill.contracts.visitors import DAILY_ACTOR_PREFIX
 
-# An actor is the kind of its id, here anonymous, and the id.
-_DAILY = f"a{DAILY_ID_PREFIX}"
 # Imported history may be as old; before, a zone's local dates can lie outside the calendar. No table of days starts
 # earlier, and nothing that happened before is part of a cohort.
 _CALENDAR_BEGINS = datetime(1, 1, 3, tzinfo=UTC)
@@ -100,7 +98,7 @@ def use_members(connection: duckdb.DuckDBPyConnection, definition: CohortDefinit
         f" select actor from cohort_starts where {IN_RANGE} group by actor having sum(events) >= ?"
         # One event is enough, and of the first one ever it is known when it was.
         f" union select actor from cohort_firsts where {IN_RANGE} and ? = 1)",
-        [_DAILY, *range_of(definition), definition.at_least, *range_of(definition), definition.at_least],
+        [DAILY_ACTOR_PREFIX, *range_of(definition), definition.at_least, *range_of(definition), definition.at_least],
     )
     # Numbers are quicker to join by than ids.
     connection.execute(

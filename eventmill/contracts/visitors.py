@@ -5,6 +5,8 @@ import hmac
 
 # Ids of this form hold for one UTC day: uniques that rest on them are valid per day only.
 DAILY_ID_PREFIX = "daily-"
+# An actor is the kind of its id, here anonymous, and the id.
+DAILY_ACTOR_PREFIX = f"a{DAILY_ID_PREFIX}"
 
 
 def daily_id(salt: bytes, app_id: str, address: str, user_agent: str) -> str:

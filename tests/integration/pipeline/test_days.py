@@ -15,6 +15,7 @@ from analytics_pipeline.refresh import Refresher
 from analytics_pipeline.refresh_days import refresh_days
 from eventmill import warehouse
 from eventmill.analysis.day_tables import use_day_table
+from eventmill.contracts.visitors import DAILY_ID_PREFIX
 from eventmill.control import apps
 from eventmill.lake import ACTOR_DAYS, ACTOR_FIRST, SESSION_DAYS, SESSIONS, LakeTable, TableDefinition, lake_directory
 from eventmill.settings import Settings
@@ -226,6 +227,38 @@ def test_revenue_goes_to_what_the_session_entered_with(
         " where grain = 'hour' and dimension = 'channel' and traffic = 'all' order by value"
     ).fetchall()
     assert rows == [("direct", Decimal(7)), ("email", Decimal(5))]
+
+
+def test_a_day_tells_how_many_visitors_it_knows_by_an_id_of_the_day(
+    lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection
+) -> None:
+    lake.append(
+        [
+            event("a", NOW, anonymous_id=f"{DAILY_ID_PREFIX}1"),
+            event("b", NOW, anonymous_id=f"{DAILY_ID_PREFIX}1", page_url="/again"),
+            event("c", NOW, anonymous_id=f"{DAILY_ID_PREFIX}2", is_bot=True),
+            event("d", NOW, anonymous_id="kept"),
+            event("e", NOW - timedelta(days=1), anonymous_id="kept"),
+        ]
+    )
+    days = refresher.days(NOW - timedelta(days=1), NOW)
+    refresh_days(refresher, days)
+    query = "select local_date, traffic, visitors from rollups.daily_visitor where app_id = 'shop' order by traffic"
+    assert connection.execute(query).fetchall() == [(NOW.date(), "all", 2), (NOW.date(), "human", 1)]
+
+
+def test_a_day_that_no_longer_has_such_visitors_does_not_name_any(
+    lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection
+) -> None:
+    lake.append([event("a", NOW, anonymous_id="kept")])
+    days = refresher.days(NOW, NOW)
+    refresh_days(refresher, days)
+    [shop] = [day for day in days if day.app_id == "shop"]
+    connection.execute(
+        "insert into rollups.daily_visitor values ('shop', 'human', %s, %s, 3, now())", [shop.start, shop.local_date]
+    )
+    refresh_days(refresher, days)
+    assert connection.execute("select count(*) from rollups.daily_visitor").fetchone() == (0,)
 
 
 def test_more_than_a_thousand_entry_pages_leave_an_exact_rest(
