@@ -17,8 +17,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class FunnelStepRow(NamedTuple):
     """One step of the whole funnel, or of one value of its breakdown.
 
-    `users` are the actors (or sessions) that came this far; rates are percent, null where nobody could; `in_progress`
-    those of whom this is as far as they came and whose window was still open; times are since the step before.
+    `users` are the actors (or sessions) that came this far; rates are percent, null where nobody could and, of the step
+    before, at the first step; `in_progress` those of whom this is as far as they came and whose window was still open;
+    times are since the step before.
     """
 
     breakdown_kind: BreakdownKind
@@ -107,7 +108,7 @@ def _counts(source: str, scope: Scope, open_since: int) -> str:
 def _rows_of(scope: Scope, kind: BreakdownKind, value: str, counts: list[_Counts]) -> list[FunnelStepRow]:
     rows = []
     for step, here in enumerate(counts, 1):
-        before = counts[max(step - 2, 0)].users
+        before = counts[step - 2].users if step > 1 else 0
         rates = (_percent(here.users, counts[0].users), _percent(here.users, before))
         dropoff = _percent(before - here.users, before)
         waits = (here.median_seconds, here.mean_seconds)

@@ -134,7 +134,7 @@ def test_rates_are_percent_of_the_start_and_of_the_step_before() -> None:
     histories = [[Event(kind, at) for at, kind in enumerate(kinds)] for kinds in ("ABC", "AB", "A", "A")]
     rows = rows_of(funnel("ABC"), *histories)
     assert [(row.conversion_from_start, row.conversion_from_previous, row.dropoff_percent) for row in rows] == [
-        (100, 100, 0),
+        (100, None, None),
         (50, 50, 50),
         (25, 50, 50),
     ]
