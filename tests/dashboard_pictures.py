@@ -7,6 +7,7 @@ overview on a phone too.
 import re
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,13 @@ SETTLED_MS = 6_000
 def pages() -> list[str]:
     """Names of all pages, as they stand in addresses."""
     return re.findall(r'\bpage: "(\w+)"', PAGES_FILE.read_text(encoding="utf-8"))
+
+
+def address(page: str) -> str:
+    """What follows the app in the address: 30 whole days, since a day that still runs looks like a fall."""
+    today = datetime.now(UTC).date()
+    days = f"range={today - timedelta(days=30)},{today}"
+    return {"overview": f"overview?{days}", "explore": f"explore?{days}&d=country"}.get(page, page)
 
 
 def looks(page: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -58,7 +66,7 @@ def _take(browser: Browser, url: str, key: str, page: str, file: Path, look: dic
     shown.goto(url)
     shown.locator("h1").wait_for()
     # The app is whichever the page chose; only what follows it is ours.
-    shown.evaluate(f"location.hash = location.hash.replace(/\\/\\w+(\\?.*)?$/, '/{page}')")
+    shown.evaluate(f"location.hash = location.hash.replace(/\\/\\w+(\\?.*)?$/, '/{address(page)}')")
     shown.wait_for_timeout(SETTLED_MS)
     shown.screenshot(path=file)
     click.echo(f"{file.relative_to(ROOT)}: {file.stat().st_size} bytes")
