@@ -33,6 +33,7 @@ class Meta(msgspec.Struct, kw_only=True):
     """How fresh, complete and exact an answer is. `mixed`: several definition versions are in range.
 
     `silent_since` is the arrival of the last event of an app that usually sends some and does not any more.
+    `uniques_scope` is "daily" where visitors with ids of one day are counted over several: they hold per day alone.
     """
 
     as_of: datetime
@@ -47,6 +48,7 @@ class Meta(msgspec.Struct, kw_only=True):
     next_cursor: str | None = None
     last_event_at: datetime | None = None
     silent_since: datetime | None = None
+    uniques_scope: str | None = None
 
 
 class AccountingMeta(Meta, kw_only=True):

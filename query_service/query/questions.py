@@ -17,6 +17,7 @@ from query_service.query.rollup_rows import TooCoarse, Values
 from query_service.query.sources import LakeSource, LiveSource
 from query_service.query.spec import MAX_ROWS, QuerySpec
 from query_service.query.table import Table
+from query_service.query.uniques import DAILY
 
 # An answer is computed again so often at least: what it says of its own freshness grows old.
 TOP_LIST_SECONDS = 300.0
@@ -75,6 +76,7 @@ class Questions:
         answer = answered(spec, found.table, None if before is None else before.table, found.resting)
         parts = [part for part in (found, before) if part is not None]
         answer.meta.exact = all(part.resting.is_exact for part in parts)
+        answer.meta.uniques_scope = DAILY if any(part.resting.fresh.has_daily_visitors for part in parts) else None
         return Kept(
             answer,
             version=" ".join(part.version for part in parts),

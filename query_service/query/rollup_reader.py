@@ -18,7 +18,10 @@ from query_service.query.spec import QuerySpec
 
 
 class Fresh(msgspec.Struct, frozen=True):
-    """How fresh the periods in range are, and `version`, which changes whenever one of them is computed."""
+    """How fresh the periods in range are, and `version`, which changes whenever one of them is computed.
+
+    `has_daily_visitors`: the question counts visitors over several days, and knows some by an id of one day alone.
+    """
 
     as_of: datetime
     complete_through: datetime | None
@@ -29,6 +32,7 @@ class Fresh(msgspec.Struct, frozen=True):
     silent_since: datetime | None
     version: str
     goal_id: str | None
+    has_daily_visitors: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from typing import Any, LiteralString
 from query_service.query.catalog import METRIC
 from query_service.query.periods import period_start
 from query_service.query.planner import Part
-from query_service.query.rollup_parts import part_text, part_values
+from query_service.query.rollup_parts import part_text, part_values, traffic_of
 from query_service.query.spec import QuerySpec
+from query_service.query.uniques import span_days
 
 # Table and grain in rollups.periods, and the instants between which periods begin.
 Span = tuple[str, str, datetime, datetime]
@@ -42,6 +43,7 @@ _FRESHNESS: LiteralString = """
         select last_received_at from rollups.ingest_accounting
         where app_id = %(app_id)s order by hour desc limit 1
     ),
+    daily as (select $daily as is_any),
     freshness as (
         select now() as as_of,
             (select case when complete_through is not null
@@ -54,8 +56,10 @@ _FRESHNESS: LiteralString = """
             (select silent_since from rollups.silence where app_id = %(app_id)s
                 and silent_since >= (select last_received_at from last_event)) as silent_since,
             (select count(*) || '-' || coalesce(sum((extract(epoch from computed_at) * 1000000)::bigint), 0)
-            from touched) || coalesce((select goal_id::text from goal), '') as version,
-            (select goal_id from goal) as goal_id
+            from touched) || coalesce((select goal_id::text from goal), '')
+            || case when (select is_any from daily) then '-daily' else '' end as version,
+            (select goal_id from goal) as goal_id,
+            (select is_any from daily) as has_daily_visitors
     )
     select -1 as part, null::timestamptz as period_start, ''::text as traffic, 'freshness'::text as value_kind,
         to_json(freshness)::text as value, null::bigint as a, null::bigint as b, null::bigint as c, null::bigint as d,
@@ -67,9 +71,15 @@ _VERSION: LiteralString = """
     select count(*) || '-' || coalesce(sum((extract(epoch from computed_at) * 1000000)::bigint), 0) || coalesce((
         select goal_id::text from control.goal
         where app_id = %(app_id)s and %(goal)s::text in (goal_id::text, identifier)
-    ), '')
+    ), '') || case when $daily then '-daily' else '' end
     from ($touched) as touched
 """
+# Whether visitors were counted whose ids hold for a day: asked where the answer counts such over several.
+_DAILY: LiteralString = """exists (
+        select from rollups.daily_visitor
+        where app_id = %(app_id)s and traffic = %(daily_of)s
+            and period_start >= %(daily_low)s and period_start < %(daily_high)s
+    )"""
 # A branch for each table and grain: a join with a list of them takes longer to plan than to run.
 _TOUCHED: LiteralString = """
     select table_name, dirty_since, late_pending, definition_version, computed_at
@@ -122,10 +132,18 @@ def _spans(spec: QuerySpec, parts: Sequence[Part]) -> list[Span]:
 
 
 def _about(text: LiteralString, spec: QuerySpec, spans: Sequence[Span]) -> Asked:
-    values: dict[str, Any] = {"app_id": spec.tenant.app_id, "goal": spec.goal}
+    low, high = spec.range.instants
+    values: dict[str, Any] = {
+        "app_id": spec.tenant.app_id,
+        "goal": spec.goal,
+        "daily_of": traffic_of(spec, is_of_all=False),
+        "daily_low": period_start(low, "day", spec.tenant.time_zone),
+        "daily_high": high,
+    }
     for number, span in enumerate(spans):
         values |= {
             f"{name}_{number}": value for name, value in zip(("table", "grain", "low", "high"), span, strict=True)
         }
     touched = " union all ".join(_TOUCHED.replace("$n", str(number)) for number in range(len(spans)))
-    return Asked(text.replace("$touched", touched), values)
+    daily = _DAILY if span_days(spec) else "false"
+    return Asked(text.replace("$touched", touched).replace("$daily", daily), values)

@@ -169,6 +169,52 @@ async def test_an_answer_says_what_it_rests_on(path: QueryPath) -> None:
     assert meta.range == {"start": SPAN[0], "end": SPAN[1], "time_zone": "America/New_York"}
 
 
+DAILY_WEEK = ["2026-02-02", "2026-02-09"]
+
+
+@pytest.fixture(scope="module")
+def week_without_cookies(shop: Any) -> list[str]:
+    """A week whose Tuesday has visitors with an id of that day; a bot had one on the Thursday after."""
+    week = {"grain": "week", "local_date": date(2026, 2, 2), "period_start": datetime(2026, 2, 2, 5, tzinfo=UTC)}
+    shop.metric("human", "total", None, visitors=5, users=1, **week)
+    for day, traffic in [(3, "human"), (3, "all"), (12, "all")]:
+        of_day = {"local_date": date(2026, 2, day), "period_start": datetime(2026, 2, day, 5, tzinfo=UTC)}
+        noted = {"app_id": "shop", "traffic": traffic, "visitors": 2, "computed_at": NOW}
+        shop.insert("rollups.daily_visitor", of_day | noted)
+    return DAILY_WEEK
+
+
+@pytest.mark.parametrize(
+    ("asked", "scope"),
+    [
+        ({}, "daily"),
+        ({"granularity": "week"}, "daily"),
+        ({"metrics": ["wau"], "granularity": "week"}, "daily"),
+        ({"granularity": "day"}, None),
+        ({"date_range": ["2026-02-03", "2026-02-04"]}, None),
+        ({"metrics": ["unique_users"]}, None),
+        ({"metrics": ["page_views"]}, None),
+        ({"date_range": ["2026-02-09", "2026-02-16"]}, None),
+        ({"date_range": ["2026-02-09", "2026-02-16"], "include_bots": True}, "daily"),
+        ({"date_range": ["2026-02-09", "2026-02-16"], "compare": "previous_period"}, "daily"),
+    ],
+)
+async def test_visitors_with_ids_of_a_day_hold_per_day(
+    path: QueryPath, week_without_cookies: list[str], asked: dict[str, Any], scope: str | None
+) -> None:
+    question = {"metrics": ["unique_visitors"], "date_range": week_without_cookies, **asked}
+    assert (await path.query(question, APPS)).meta.uniques_scope == scope
+
+
+async def test_a_kept_answer_learns_of_visitors_with_ids_of_a_day(path: QueryPath, shop: Any) -> None:
+    asked = {"metrics": ["unique_visitors"], "date_range": ["2026-01-05", "2026-01-12"]}
+    assert (await path.query(asked, APPS)).meta.uniques_scope is None
+    day = {"local_date": date(2026, 1, 5), "period_start": datetime(2026, 1, 5, 5, tzinfo=UTC)}
+    noted = {"app_id": "shop", "traffic": "human", "visitors": 1, "computed_at": NOW}
+    shop.insert("rollups.daily_visitor", day | noted)
+    assert (await path.query(asked, APPS)).meta.uniques_scope == "daily"
+
+
 async def test_an_app_of_another_tenant_is_as_one_that_does_not_exist(path: QueryPath) -> None:
     for app_id in ("rival", "no-such"):
         with pytest.raises(UnknownApp, match=f"There is no app '{app_id}' that this key covers"):
