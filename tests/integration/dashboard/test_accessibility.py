@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.dashboard_shop import Shop
 from tests.integration.dashboard.conftest import OpenPage
 from tests.sdk.install import MODULES, why_missing
 
@@ -58,3 +59,25 @@ def test_sign_in_and_what_opens_are_for_everybody(open_page: OpenPage) -> None:
     page.get_by_role("button", name="Filter", exact=True).click()
     expect(page.get_by_label("Field")).to_be_visible()
     assert findings(page) == []
+
+
+def test_lists_of_people_and_shared_boards_are_for_everybody(open_page: OpenPage, shop: Shop) -> None:
+    page = open_page(f"#/shop/{OF_PEOPLE[0]}", key="shop_admin", **LOOKS["dark, narrow"])
+    page.get_by_role("button", name="Step 2, purchase").click()
+    expect(page.locator(".person").first).to_be_visible()
+    assert findings(page) == []
+    page.locator(".person").first.click()
+    expect(page.locator(".timeline li").first).to_be_visible()
+    assert findings(page) == []
+    question = {"metrics": ["page_views"], "date_range": "7d"}
+    by_page = {"kind": "bar", "question": question | {"dimensions": ["page_url"]}}
+    course = {"kind": "timeseries", "question": question | {"granularity": "day"}}
+    widgets = [{"kind": "number", "question": question}, by_page, course, {"kind": "text", "text": "Every Monday"}]
+    [board] = shop.post("dashboards", {"name": "For everybody", "widgets": widgets})["data"]
+    [share] = shop.post(f"dashboards/{board['id']}/shares", {})["data"]
+    for look in LOOKS.values():
+        shown = open_page(f"shared/{share['token']}", key=None, **look)
+        expect(shown.get_by_text("Every Monday")).to_be_visible()
+        expect(shown.locator(".bone")).to_have_count(0)
+        assert findings(shown) == []
+        assert shown.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -24,6 +24,8 @@ export default function Goals() {
   const asked = useGet("goals", { app_id: app }, beat.value + turn);
   const goals = asked.answer?.data ?? [];
   const chosen = goals.find((/** @type {any} */ one) => one.identifier === rest || one.id === rest) ?? goals[0];
+  // The same question as the row's: it goes out once.
+  const total = useQuestion(chosen ? about(chosen) : null, beat.value);
   const add = html`<button type="button" class="button primary" onClick=${() => setAdding(true)}>New goal</button>`;
   const onSaved = (/** @type {any} */ goal) => {
     setAdding(false);
@@ -31,7 +33,7 @@ export default function Goals() {
     go({ rest: goal.identifier });
   };
   const empty = html`A goal is an event that visits are for, such as a purchase. <button type="button" class="link" onClick=${() => setAdding(true)}>Set the first one</button>.`;
-  return html`<${Page} title="Goals" meta=${asked.answer?.meta} actions=${add} hasRange=${goals.length > 0} hasCompare=${goals.length > 0}>
+  return html`<${Page} title="Goals" meta=${total.answer?.meta} actions=${add} hasRange=${goals.length > 0} hasCompare=${goals.length > 0}>
     <${Answered} asked=${asked} lines=${6} empty=${empty}>${() => html`
       <ul class="goals">${goals.map((/** @type {any} */ goal) => html`<${Row} key=${goal.id} goal=${goal} isChosen=${goal === chosen} />`)}</ul>
       ${chosen && html`<section class="section" aria-label=${`Conversion of ${chosen.name}`}><h2 class="goal-name"><bdi>${chosen.name}</bdi> over time</h2>
@@ -42,10 +44,13 @@ export default function Goals() {
   <//>`;
 }
 
+/** @param {any} goal */
+const about = (goal) => ({ ...common.value, metrics: ["conversion_rate", "converted_sessions"], goal: goal.identifier, compare: compare.value });
+
 /** A goal with its conversion and who reached it. @param {{goal: any, isChosen: boolean}} props */
 function Row({ goal, isChosen }) {
   const [opened, setOpened] = useState(/** @type {any} */ (null));
-  const asked = useQuestion({ ...common.value, metrics: ["conversion_rate", "converted_sessions"], goal: goal.identifier, compare: compare.value }, beat.value);
+  const asked = useQuestion(about(goal), beat.value);
   // Whoever had the event: the same question for the number and for the list behind it.
   const who = { date_range: common.value.date_range, metrics: ["unique_visitors"], filters: asConditions(goal.filter) };
   const visitors = useQuestion({ ...who, app_id: common.value.app_id }, beat.value);
