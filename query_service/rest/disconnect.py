@@ -7,6 +7,9 @@ from typing import Any, TypeVar
 from litestar import Request
 from litestar.exceptions import ClientException
 
+# Most answers are there by then; watching the connection takes longer than some of them.
+UNWATCHED_SECONDS = 0.05
+
 Found = TypeVar("Found")
 
 
@@ -15,16 +18,29 @@ async def unless_gone(request: Request[Any, Any, Any], answer: Awaitable[Found])
 
     Raises ClientException where nobody is there to read an answer.
     """
-    asked, left = asyncio.ensure_future(answer), asyncio.ensure_future(_left(request))
+    asked = asyncio.ensure_future(answer)
     try:
-        await asyncio.wait({asked, left}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({asked}, timeout=UNWATCHED_SECONDS)
+        if asked.done():
+            return asked.result()
+        return await _watched(request, asked)
+    finally:
+        if not asked.done():
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
+
+
+async def _watched(request: Request[Any, Any, Any], asked: asyncio.Future[Found]) -> Found:
+    left = asyncio.ensure_future(_left(request))
+    try:
+        both: set[asyncio.Future[Any]] = {asked, left}
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         if asked.done():
             return asked.result()
         raise ClientException("The client closed its connection.", status_code=499)
     finally:
-        for task in (asked, left):
-            task.cancel()
-        await asyncio.gather(asked, left, return_exceptions=True)
+        left.cancel()
+        await asyncio.gather(left, return_exceptions=True)
 
 
 async def _left(request: Request[Any, Any, Any]) -> None:
