@@ -19,7 +19,7 @@ from query_service.query.sql import Plan
 # first new event came in. `least` skips nulls, so an unknown lake must be told apart.
 _FRESHNESS: LiteralString = """
     with touched as (
-        select table_name, dirty_since, late_pending, definition_version
+        select table_name, dirty_since, late_pending, definition_version, period_start, period_end
         from rollups.periods
         where app_id = %(app_id)s and grain = %(grain)s and table_name = any(%(tables)s)
             and period_start < %(end)s and period_end > %(start)s
@@ -44,7 +44,13 @@ _FRESHNESS: LiteralString = """
         coalesce(bool_or(is_mixed), false) as is_mixed,
         (select last_event_at from last_event) as last_event_at,
         (select silent_since from rollups.silence where app_id = %(app_id)s
-            and silent_since >= (select last_event_at from last_event)) as silent_since
+            and silent_since >= (select last_event_at from last_event)) as silent_since,
+        %(grain)s in ('week', 'month') and exists (
+            select from touched
+            inner join rollups.daily_visitor as daily on daily.period_start >= touched.period_start
+                and daily.period_start < touched.period_end
+            where touched.period_start >= %(start)s and daily.app_id = %(app_id)s and daily.traffic = 'human'
+        ) as has_daily_visitors
     from by_table
 """
 _TENANTS: LiteralString = """
@@ -76,6 +82,8 @@ class Freshness:
     # Arrival of the app's last event; the same again where the app usually sends events and has fallen silent.
     last_event_at: datetime | None = None
     silent_since: datetime | None = None
+    # Whether weeks or months have visitors who are known by an id of one day alone.
+    has_daily_visitors: bool = False
 
 
 @dataclass(frozen=True, slots=True)

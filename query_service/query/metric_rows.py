@@ -5,13 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString
 
+from query_service.query.answer import Answer, plain_answer
 from query_service.query.errors import InvalidParameter
+from query_service.query.executor import Result
 from query_service.query.model import DEFAULT_ROWS, MAX_ROWS, Parameters, Tenant, name_of, number
 from query_service.query.ranges import DateRange, date_range
 from query_service.query.sql import METRIC, Plan
+from query_service.query.uniques import DAILY
 
 GRAINS = ("day", "week", "month")
 LONGEST_TYPE = 110
+# Those that count visitors or their sessions once, where all measures (None) are not asked for.
+_OF_VISITORS = (None, "unique_visitors", "sessions")
 _NAME = re.compile(r"[a-z_]{1,40}")
 
 _METRICS: LiteralString = """
@@ -83,3 +88,11 @@ def plan_metric_rows(query: MetricRowsQuery) -> Plan:
         "offset": query.offset,
     }
     return Plan(_METRICS, values, app_id, (METRIC,), query.granularity, query.range.instants)
+
+
+def metric_rows_answer(query: MetricRowsQuery, result: Result) -> Answer:
+    """The rows, and how far distinct visitors of weeks and months hold."""
+    found = plain_answer(result, query.range)
+    if query.metric_type in _OF_VISITORS and result.freshness.has_daily_visitors:
+        found.meta.uniques_scope = DAILY
+    return found

@@ -9,7 +9,7 @@ from query_service.query.answer import AccountingAnswer, Answer
 from query_service.query.cache import AnswerCache
 from query_service.query.errors import InvalidParameter, UnknownApp
 from query_service.query.executor import Executor
-from query_service.query.metric_rows import metric_rows_query, plan_metric_rows
+from query_service.query.metric_rows import metric_rows_answer, metric_rows_query, plan_metric_rows
 from query_service.query.model import Parameters, Tenant
 from query_service.query.page_days import page_days_query, plan_page_days
 from query_service.query.pages import pages_answer, pages_query, plan_pages
@@ -87,7 +87,7 @@ class QueryPath:
     async def metric_rows(self, parameters: Parameters, covered: Sequence[str]) -> Answer:
         """Rows metric_type, value, dimension_name, dimension, date, currency, created_at of marts.metrics, by date."""
         query = metric_rows_query(parameters, await self._tenant(parameters, covered), self._clock())
-        return answer.plain_answer(await self._executor.run(plan_metric_rows(query)), query.range)
+        return metric_rows_answer(query, await self._executor.run(plan_metric_rows(query)))
 
     async def today(self, parameters: Parameters, covered: Sequence[str]) -> Answer:
         """One row date, events, page_views, users, visitors, sessions of the running day."""

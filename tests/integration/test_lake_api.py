@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from eventmill.contracts.visitors import DAILY_ID_PREFIX
 from eventmill.lake import create_tables, lake_directory
 from eventmill.settings import Settings
 from tests.lake_of import HandMadeLake, event
@@ -36,6 +37,15 @@ def service(module_rollups: Any, start_query_service: Callable[[str], Settings])
                 event(f"{app_id}-4", NOON + 3 * minute, app_id=app_id, user_id="cy", is_bot=True),
             ]
         )
+    # The blog's visitors are without cookies: an id for each day.
+    lake.append(
+        [
+            event("blog-1", NOON, app_id="blog", anonymous_id=f"{DAILY_ID_PREFIX}1"),
+            event("blog-2", NOON + timedelta(days=1), app_id="blog", anonymous_id=f"{DAILY_ID_PREFIX}2"),
+        ]
+    )
+    day = {"local_date": NOON.date(), "period_start": NOON.replace(hour=0), "traffic": "human", "visitors": 1}
+    module_rollups.insert("rollups.daily_visitor", day | {"app_id": "blog", "computed_at": NOON})
     return Service(f"http://127.0.0.1:{settings.http_port}", settings, keys)
 
 
@@ -58,6 +68,23 @@ def test_retention_that_nobody_saved_is_computed(service: Service) -> None:
     assert answer["data"][0]["cohort_size"] == 2
     assert answer["data"][0]["returning_users"] == 1
     assert answer["meta"]["user_count"] == 2
+
+
+def test_retention_leaves_visitors_with_ids_of_a_day_out_and_says_how_many(service: Service) -> None:
+    body = {"filter": {"event_type": "page_view"}, "return_event": "any", "interval": "day"}
+    answer = post(service, "/api/retention/query", body, "blog").json()
+    assert answer["data"] == []
+    assert (answer["meta"]["user_count"], answer["meta"]["daily_visitors"]) == (0, 2)
+
+
+def test_visitors_with_ids_of_a_day_hold_per_day_in_the_lake_too(service: Service) -> None:
+    scopes = []
+    for granularity in (None, "day"):
+        asked = {"metrics": ["unique_visitors"], "date_range": "7d", "granularity": granularity}
+        asked["filters"] = [["is", "event_type", ["page_view", "screen_view"]]]
+        meta = post(service, "/api/v2/query", asked, "blog").json()["meta"]
+        scopes.append((meta["source"], meta["uniques_scope"]))
+    assert scopes == [("lake", "daily"), ("lake", None)]
 
 
 @pytest.mark.parametrize(

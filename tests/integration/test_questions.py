@@ -176,7 +176,10 @@ DAILY_WEEK = ["2026-02-02", "2026-02-09"]
 def week_without_cookies(shop: Any) -> list[str]:
     """A week whose Tuesday has visitors with an id of that day; a bot had one on the Thursday after."""
     week = {"grain": "week", "local_date": date(2026, 2, 2), "period_start": datetime(2026, 2, 2, 5, tzinfo=UTC)}
+    week_end = datetime(2026, 2, 9, 5, tzinfo=UTC)
     shop.metric("human", "total", None, visitors=5, users=1, **week)
+    period = {"table_name": "metric", "app_id": "shop", "wanted_version": 5, "period_end": week_end, **week}
+    shop.insert("rollups.periods", period)
     for day, traffic in [(3, "human"), (3, "all"), (12, "all")]:
         of_day = {"local_date": date(2026, 2, day), "period_start": datetime(2026, 2, day, 5, tzinfo=UTC)}
         noted = {"app_id": "shop", "traffic": traffic, "visitors": 2, "computed_at": NOW}
@@ -204,6 +207,18 @@ async def test_visitors_with_ids_of_a_day_hold_per_day(
 ) -> None:
     question = {"metrics": ["unique_visitors"], "date_range": week_without_cookies, **asked}
     assert (await path.query(question, APPS)).meta.uniques_scope == scope
+
+
+@pytest.mark.parametrize(
+    ("asked", "scope"),
+    [({}, "daily"), ({"metric_type": "unique_users"}, None), ({"granularity": "day"}, None)],
+)
+async def test_rows_of_weeks_say_that_their_visitors_hold_per_day(
+    path: QueryPath, shop: Any, week_without_cookies: list[str], asked: dict[str, str], scope: str | None
+) -> None:
+    start, end = week_without_cookies
+    rows = {"granularity": "week", "start": start, "end": end, **asked}
+    assert (await path.metric_rows(rows, APPS)).meta.uniques_scope == scope
 
 
 async def test_a_kept_answer_learns_of_visitors_with_ids_of_a_day(path: QueryPath, shop: Any) -> None:

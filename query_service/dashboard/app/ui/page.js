@@ -29,5 +29,6 @@ export function Freshness({ meta }) {
   const through = meta.complete_through ? `Complete through ${formatInstant(meta.complete_through, { seconds: true })}` : "Nothing computed yet";
   return html`<p class="freshness" data-as-of=${meta.as_of}><span>${through} (${meta.range.time_zone})</span>
     ${meta.late_pending > 0 && html`<span>· ${formatCount(meta.late_pending)} late events to come</span>`}
-    ${!meta.exact && meta.source !== "live" && html`<span>· not exact${meta.floor ? `: raw events before ${formatInstant(meta.floor)} are archived` : ""}</span>`}</p>`;
+    ${!meta.exact && meta.source !== "live" && html`<span>· not exact${meta.floor ? `: raw events before ${formatInstant(meta.floor)} are archived` : ""}</span>`}
+    ${meta.uniques_scope === "daily" && html`<span>· visitors without cookies count anew every day</span>`}</p>`;
 }
