@@ -1,7 +1,7 @@
 """A lake of visits to three apps, made by DuckDB and written as the writer writes it: a file for each hour."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import duckdb
 import pyarrow as pa
@@ -13,7 +13,6 @@ from eventmill.delta_log import Commit, DataFile, Transaction
 from eventmill.lake import EVENTS, LakeTable, encode_note
 
 APPS = ("shop", "blog", "docs")
-END = datetime(2026, 5, 13, tzinfo=UTC)
 DAY, _MICROSECOND = timedelta(days=1), timedelta(microseconds=1)
 EVENTS_PER_VISIT = 6
 # Eight in ten visits are to the shop; a person comes some five times; a fifth of them has signed in; 2 % of the visits
@@ -51,20 +50,21 @@ select
     '1.0.0' as schema_version, false as shifted,
     (1 + i // 500)::bigint as stream_seq, (i % 500)::integer as row_no, hour(instant)::integer as hour
 from visits
-where instant < $start::timestamptz + interval 1 day
+where instant < least($start::timestamptz + interval 1 day, $now::timestamptz)
 """
 
 
-def fill(table: LakeTable, days: int, events: int) -> int:
-    """Append `days` days before END with about `events` events in all, a commit for each day; returns how many."""
+def fill(table: LakeTable, days: int, events: int, now: datetime) -> int:
+    """Append the last `days` days (UTC) up to `now`, about `events` events, a commit a day; returns how many."""
+    end = (now + DAY).replace(hour=0, minute=0, second=0, microsecond=0)
     per_day = events // days // EVENTS_PER_VISIT * EVENTS_PER_VISIT
     people = max(events // EVENTS_PER_VISIT // 5, 1)
     stored = 0
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.execute("set TimeZone = 'UTC'")
         for number in range(days):
-            start = END - (days - number) * DAY
-            values = {"start": start, "first": number * per_day, "rows": per_day, "people": people}
+            start = end - (days - number) * DAY
+            values = {"start": start, "first": number * per_day, "rows": per_day, "people": people, "now": now}
             values |= {
                 "per_visit": EVENTS_PER_VISIT,
                 "visits": per_day // EVENTS_PER_VISIT,
@@ -72,7 +72,7 @@ def fill(table: LakeTable, days: int, events: int) -> int:
             }
             rows = connection.sql(_DAY_OF_VISITS, params=values).to_arrow_table()
             files = [_written(table, hour, start) for hour in _hours(rows)]
-            note = encode_note((), start + DAY)
+            note = encode_note((), min(start + DAY, now))
             commit = Commit(adds=files, transaction=Transaction("bench/0", number + 1), metadata=note)
             table.append(commit, table.version())
             stored += rows.num_rows
@@ -81,7 +81,9 @@ def fill(table: LakeTable, days: int, events: int) -> int:
 
 def _hours(rows: pa.Table) -> Iterator[pa.Table]:
     for hour in range(24):
-        yield rows.filter(pc.equal(rows["hour"], hour))
+        found = rows.filter(pc.equal(rows["hour"], hour))
+        if found.num_rows:
+            yield found
 
 
 def _written(table: LakeTable, rows: pa.Table, start: datetime) -> DataFile:
