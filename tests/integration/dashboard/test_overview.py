@@ -113,3 +113,16 @@ def test_one_failed_widget_leaves_the_others(open_page: OpenPage, shop: Shop) ->
     page.unroute("**/api/v2/query")
     page.get_by_role("region", name="Countries").get_by_role("button", name="Try again").click()
     expect(page.get_by_role("region", name="Countries").locator(".bars li")).not_to_have_count(0)
+
+
+def test_no_range_and_no_filter_asks_for_what_the_service_refuses(open_page: OpenPage) -> None:
+    page = open_page("#/shop/overview?range=5m")
+    for where in (
+        "range=today&f=is:page_url:https://shop.example/cart",
+        "range=24h&f=is:country:DE&f=is:browser:Firefox",
+        "range=7d&f=is:event_name:purchase",
+        "range=all&by=month",
+    ):
+        page.evaluate(f"location.hash = '#/shop/overview?{where}'")
+        expect(page.locator("[data-metric=events] .stat-value")).not_to_have_text("")
+        expect(page.locator(".bone")).to_have_count(0, timeout=30_000)

@@ -74,9 +74,10 @@ export function Chart(props) {
 }
 
 /** @param {ChartProps} props @param {number} at */
-function spoken({ times, series, granularity, format }, at) {
+function spoken({ times, series, granularity, format, notes }, at) {
   if (!times.length) return "No data";
-  return `${formatPeriod(times[at], granularity)}: ${series.map(({ name, values }) => `${name} ${format(values[at])}`).join(", ")}`;
+  const numbers = series.map(({ name, values }) => `${name} ${format(values[at])}`).join(", ");
+  return [`${formatPeriod(times[at], granularity)}: ${numbers}`, ...(notes?.get(at) ?? [])].join(". ");
 }
 
 /** The numbers of the period that is pointed at. @param {{props: ChartProps, at: number, plot: any}} given */
