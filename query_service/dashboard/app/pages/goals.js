@@ -63,7 +63,7 @@ function Row({ goal, isChosen }) {
       <div class="goal-number"><span class="small"><${Term} metric="conversion_rate" meta=${asked.answer?.meta} /></span><strong data-rate=${row?.conversion_rate}>${row ? formatMetric("conversion_rate", row.conversion_rate) : "…"}</strong>
         <span class="small"><${Change} metric="conversion_rate" change=${row?.change_percent?.conversion_rate} isKnown=${row?.previous != null} before=${row?.previous?.conversion_rate} than=${than} /></span></div>
       <div class="goal-number"><span class="small"><${Term} metric="converted_sessions" meta=${asked.answer?.meta} /></span><strong>${row ? formatMetric("converted_sessions", row.converted_sessions) : "…"}</strong></div>
-      <div class="goal-number"><span class="small">Visitors with it</span><strong>${visitors.error && people === undefined ? html`<span title=${visitors.error.message}>–</span>` : people === undefined ? "…" : html`<${Count} count=${people} label=${`${goal.name}: visitors`} onOpen=${show} />`}</strong></div>`}
+      <div class="goal-number"><span class="small">Visitors with it</span><strong>${visitors.error && people === undefined ? html`<button type="button" class="button tiny" title=${visitors.error.message} onClick=${visitors.retry}>Failed: try again</button>` : people === undefined ? "…" : html`<${Count} count=${people} label=${`${goal.name}: visitors`} onOpen=${show} />`}</strong></div>`}
     ${opened && html`<${PeopleDrawer} opened=${opened} onClose=${() => setOpened(null)} />`}
   </li>`;
 }

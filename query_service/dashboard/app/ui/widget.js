@@ -51,6 +51,7 @@ function BigNumber({ answer, metric, currency }) {
   const row = answer.data[0];
   const exact = formatMetric(metric, row[metric], { currency });
   return html`<p class="widget-number" title=${exact} data-value=${row[metric]}>${formatMetric(metric, row[metric], { short: true, currency })}</p>
+    ${answer.meta.currencies?.length > 1 && html`<p class="small quiet">in ${answer.meta.currencies.join(", ")}, which do not add up</p>`}
     <p class="stat-change"><${Change} metric=${metric} change=${row.change_percent?.[metric]} isKnown=${row.previous != null} before=${row.previous?.[metric]} currency=${currency} /></p>`;
 }
 
