@@ -2,7 +2,9 @@
 
 import gzip
 import hashlib
-from collections.abc import Iterator, Mapping
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -18,8 +20,9 @@ TYPES = {
 # Below this an answer is one packet anyway.
 LEAST_BYTES = 600
 ZSTD_LEVEL = 15
-# The pages that few open load when they are opened.
-LAZY = "app/pages/"
+# What the browser is told to fetch at once: these, and all that they import. Other pages come when they are opened.
+FIRST = ("app/main.js", "app/pages/overview.js")
+_IMPORTED = re.compile(rb'\bfrom\s*"(\.{1,2}/[^"]+\.js)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ def load(replacements: Mapping[str, str]) -> Assets:
     version = hashlib.blake2b(
         b"".join(path.encode() + texts[path] for path in sorted(texts)), digest_size=6
     ).hexdigest()
-    preloaded = [path for path in sorted(texts) if _is_preloaded(path)]
+    preloaded = _closure(texts, FIRST)
     values = {
         **replacements,
         "{{version}}": version,
@@ -87,8 +90,17 @@ def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]]
             yield path, entry
 
 
-def _is_preloaded(path: str) -> bool:
-    return path.endswith(".js") and path.startswith(("app/", "vendor/")) and not path.startswith(LAZY)
+def _closure(texts: Mapping[str, bytes], first: Iterable[str]) -> list[str]:
+    """The scripts and what they import by their place, each once, importers first."""
+    found: dict[str, None] = {}
+    waiting = list(first)
+    while waiting:
+        path = waiting.pop(0)
+        if path not in found:
+            found[path] = None
+            places = (match.decode() for match in _IMPORTED.findall(texts[path]))
+            waiting += [posixpath.normpath(posixpath.join(posixpath.dirname(path), place)) for place in places]
+    return list(found)
 
 
 def _asset(path: str, body: bytes) -> Asset:

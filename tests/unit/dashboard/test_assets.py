@@ -51,6 +51,13 @@ def test_the_page_names_its_files_by_version_and_leaves_no_placeholder(assets: A
     assert f"{assets.version}/app/main.js" in links
 
 
+def test_the_browser_is_told_to_fetch_what_the_first_page_needs_and_no_other_page(assets: Assets) -> None:
+    page = assets.by_path["index.html"].chosen("")[1].decode()
+    told = set(re.findall(r'modulepreload" href="/assets/\w+/([^"]+)"', page))
+    assert {"app/main.js", "app/pages/overview.js", "app/ui/chart.js", "vendor/uplot.js", "vendor/hooks.js"} <= told
+    assert {path for path in told if path.startswith("app/pages/")} == {"app/pages/overview.js"}
+
+
 def test_no_page_carries_a_script_or_a_style_inline(assets: Assets) -> None:
     pages = [one.chosen("")[1].decode() for path, one in assets.by_path.items() if path.endswith(".html")]
     assert not any(re.search(r"<script(?![^>]*\bsrc=)|<style|\bstyle=|\son\w+=", page) for page in pages)
