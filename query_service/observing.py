@@ -33,12 +33,12 @@ def observed_pool(
     statements = telemetry.histogram(metrics.QUERY_STATEMENT_SECONDS, registry)
     slow = telemetry.counter(metrics.QUERY_SLOW_STATEMENTS, registry)
 
-    def observe(text: str, seconds: float) -> None:
+    def observe(query: object, seconds: float) -> None:
         statements.observe(seconds)
         if seconds * 1_000 >= settings.slow_query_ms:
             slow.inc()
             # Never its values: they may be somebody's.
-            logger.warning("slow statement", statement=text, milliseconds=round(seconds * 1_000, 1))
+            logger.warning("slow statement", statement=_shown(query), milliseconds=round(seconds * 1_000, 1))
 
     return async_pool(
         settings,
@@ -74,14 +74,14 @@ def _observed_class(waits: Histogram) -> type[AsyncConnectionPool]:
     return ObservedPool
 
 
-def _observed_cursor(observe: Callable[[str, float], None]) -> type[psycopg.AsyncCursor[Any]]:
+def _observed_cursor(observe: Callable[[object, float], None]) -> type[psycopg.AsyncCursor[Any]]:
     class ObservedCursor(psycopg.AsyncCursor[Any]):
         async def execute(self, query: Any, *arguments: Any, **options: Any) -> Self:
             started = time.perf_counter()
             try:
                 return await super().execute(query, *arguments, **options)
             finally:
-                observe(_shown(query), time.perf_counter() - started)
+                observe(query, time.perf_counter() - started)
 
     return ObservedCursor
 
