@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from eventmill.embedded.nats import NatsServer
 from eventmill.embedded.postgres import PostgresServer
@@ -18,6 +18,7 @@ from tests.databases import drop_database
 from tests.workers import free_ports
 
 OpenPage = Callable[..., Page]
+PATIENCE_MS = 30_000
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +48,8 @@ def browser() -> Iterator[Browser]:
     """The Chromium that `make test` found or installed."""
     path = find()
     assert path is not None, "no Chromium here: run `make test`, or python tests/browser.py"
+    # Five seconds, the default, are too few for an answer from the lake where other tests run beside these.
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield chromium

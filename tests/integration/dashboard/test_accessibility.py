@@ -55,7 +55,7 @@ def test_sign_in_and_what_opens_are_for_everybody(open_page: OpenPage) -> None:
     expect(page.get_by_label("Read key")).to_be_focused()
     assert findings(page) == []
     page = open_page("#/shop/overview?range=7d")
-    page.get_by_role("region", name="Events").get_by_role("button", name="Name").press("Tab")
+    page.get_by_role("region", name="Events").get_by_role("button", name="Name", exact=True).press("Tab")
     page.get_by_role("button", name="Filter", exact=True).click()
     expect(page.get_by_label("Field")).to_be_visible()
     assert findings(page) == []
