@@ -43,7 +43,8 @@ def shop(
         drop_database(connection, name)
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: playwright keeps an event loop running, and asynchronous tests that follow have none then.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """The Chromium that `make test` found or installed."""
     path = find()

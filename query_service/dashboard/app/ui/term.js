@@ -43,16 +43,24 @@ export function Hint({ label, children }) {
   const root = useRef(/** @type {HTMLElement | null} */ (null));
   const id = useId();
   const timer = useRef(/** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined));
+  // A click keeps it open whatever the mouse does, also where pointing had opened it a moment before.
+  const isPinned = useRef(false);
+  const show = (/** @type {boolean} */ open, pinned = false) => {
+    clearTimeout(timer.current);
+    isPinned.current = pinned;
+    setOpen(open);
+  };
   const later = (/** @type {boolean} */ open) => {
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => setOpen(open), HOVER_MS);
+    timer.current = setTimeout(() => isPinned.current || setOpen(open), HOVER_MS);
   };
   const onPointerEnter = (/** @type {PointerEvent} */ event) => event.pointerType === "mouse" && later(true);
   const onPointerLeave = (/** @type {PointerEvent} */ event) => event.pointerType === "mouse" && later(false);
-  const onKeyDown = (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && setOpen(false);
-  const onFocusOut = (/** @type {FocusEvent} */ event) => root.current?.contains(/** @type {Node | null} */ (event.relatedTarget)) || setOpen(false);
+  const onKeyDown = (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && show(false);
+  const onFocusOut = (/** @type {FocusEvent} */ event) => root.current?.contains(/** @type {Node | null} */ (event.relatedTarget)) || show(false);
+  const onClick = () => (isPinned.current ? show(false) : show(true, true));
   return html`<span class="hint" ref=${root} onPointerEnter=${onPointerEnter} onPointerLeave=${onPointerLeave} onKeyDown=${onKeyDown} onFocusOut=${onFocusOut}>
-    <button type="button" class="term" aria-expanded=${isOpen} aria-controls=${isOpen ? id : undefined} onClick=${() => setOpen(!isOpen)}>${label}</button>
+    <button type="button" class="term" aria-expanded=${isOpen} aria-controls=${isOpen ? id : undefined} onClick=${onClick}>${label}</button>
     ${isOpen && html`<${Card} id=${id} anchor=${root.current}>${children}<//>`}
   </span>`;
 }
