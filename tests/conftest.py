@@ -99,6 +99,22 @@ def nats_server(new_directory: Callable[[], Path]) -> Iterator[NatsServer]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def start_nats(new_directory: Callable[[], Path]) -> Iterator[Callable[[], NatsServer]]:
+    """Starts NATS servers for services that outlive a test: nobody empties them, and they disturb nobody."""
+    servers = []
+
+    def start() -> NatsServer:
+        nats_server = _nats_server(new_directory())
+        servers.append(nats_server.server())
+        servers[-1].start()
+        return nats_server
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
 @pytest.fixture
 def own_nats(new_directory: Callable[[], Path]) -> Iterator[tuple[NatsServer, Server]]:
     """A running NATS server of this test alone, and the handle that kills, stops and starts it again."""

@@ -147,9 +147,9 @@ def graphql_rollups(postgres: PostgresServer, _marts_template: str) -> Iterator[
 
 @pytest.fixture(scope="session")
 def start_query_service(
-    new_directory: Callable[[], Path], nats_server: NatsServer
+    new_directory: Callable[[], Path], start_nats: Callable[[], NatsServer]
 ) -> Iterator[Callable[..., Settings]]:
-    """Starts `python -m query_service` over a database and returns its settings once it is ready.
+    """Starts `python -m query_service` over a database and a broker of its own; returns its settings once it is ready.
 
     What is named besides the address are further settings of that process.
     """
@@ -157,7 +157,7 @@ def start_query_service(
 
     def start(address: str, **more: str) -> Settings:
         (port,) = free_ports(1)
-        nats_url = f"nats://127.0.0.1:{nats_server.port}"
+        nats_url = f"nats://127.0.0.1:{start_nats().port}"
         settings = Settings(home=new_directory(), database_url=address, nats_url=nats_url, http_port=port)
         make_stream(settings)
         variables = {"HOME": str(settings.home), "DATABASE_URL": address, "NATS_URL": nats_url, "HTTP_PORT": str(port)}

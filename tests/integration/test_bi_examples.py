@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "bi.md").read_text(encoding="utf-8")
 README = (
-    (ROOT / "README.md").read_text(encoding="utf-8").partition("### Read the numbers with SQL")[2].partition("\n## ")[0]
+    (ROOT / "README.md").read_text(encoding="utf-8").partition("### Read the numbers with SQL")[2].partition("\n##")[0]
 )
 PYTHON = re.findall(r"^```python\n(.*?)^```", TEXT + README, re.MULTILINE | re.DOTALL)
 COMMANDS = [shlex.split(line) for line in re.findall(r"^psql .*$", TEXT + README, re.MULTILINE)]

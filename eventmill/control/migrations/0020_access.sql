@@ -108,6 +108,10 @@ begin
             return null;
         end if;
     end if;
+    -- What goes with its app is not done for itself either; a foreign key's deletions are of depth 1 too.
+    if tg_op = 'DELETE' and app is not null and not exists (select from control.app as known where known.app_id = app) then
+        return null;
+    end if;
     if tg_table_name = 'backfill' and kept ->> 'apps' <> '' and position(',' in kept ->> 'apps') = 0 then
         app := kept ->> 'apps';
     end if;
@@ -133,6 +137,7 @@ begin
     end if;
     if tg_table_name = 'credential_app' then
         link := case tg_op when 'DELETE' then old else new end;
+        -- A deleted app takes its keys along, and is noted for itself.
         insert into control.audit (app_id, actor, action, target, details)
         select
             link.app_id,
@@ -141,7 +146,8 @@ begin
             prefix,
             jsonb_build_object('kind', kind, 'name', name, 'scopes', scopes)
         from control.credential
-        where credential_id = link.credential_id;
+        where credential_id = link.credential_id
+            and exists (select from control.app where app.app_id = link.app_id);
     elsif (new.revoked_at, new.expires_at, new.allowed_origins, new.scopes, new.name)
         is distinct from (old.revoked_at, old.expires_at, old.allowed_origins, old.scopes, old.name) then
         insert into control.audit (app_id, actor, action, target, details)

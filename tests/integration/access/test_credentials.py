@@ -13,7 +13,7 @@ import pytest
 
 from eventmill.control import audit, keys
 from tests import oidc_issuer
-from tests.shop_service import Service
+from tests.shop_service import Service, make_apps
 
 pytestmark = pytest.mark.integration
 
@@ -222,3 +222,13 @@ def test_the_service_measures_its_care_for_the_database(service: Service) -> Non
         "eventmill_query_rate_limited_total 0.0",
     ):
         assert line in text
+
+
+def test_a_deleted_app_is_one_entry_and_takes_its_keys_along_unnamed(rollups: Any) -> None:
+    make_apps(rollups.address)
+    with psycopg.connect(rollups.address) as connection:
+        connection.execute("select set_config('eventmill.actor', 'cli:somebody', false)")
+        before = connection.execute("select coalesce(max(audit_id), 0) from control.audit").fetchone()
+        connection.execute("delete from control.app where app_id = 'shop'")
+        found = connection.execute("select action, target from control.audit where audit_id > %s", before).fetchall()
+    assert found == [("app.delete", "shop")]

@@ -23,7 +23,10 @@ PATIENCE_MS = 30_000
 
 @pytest.fixture(scope="session")
 def shop(
-    postgres: PostgresServer, _marts_template: str, nats_server: NatsServer, new_directory: Callable[[], Path]
+    postgres: PostgresServer,
+    _marts_template: str,
+    start_nats: Callable[[], NatsServer],
+    new_directory: Callable[[], Path],
 ) -> Iterator[Shop]:
     """A service over three days of a shop, in a database of its own."""
     name = f"dashboard_{next(NUMBERS)}"
@@ -33,7 +36,7 @@ def shop(
         settings = Settings(
             home=new_directory(),
             database_url=postgres.address(name),
-            nats_url=f"nats://127.0.0.1:{nats_server.port}",
+            nats_url=f"nats://127.0.0.1:{start_nats().port}",
             http_port=port,
         )
         made = make_shop(settings, present())
