@@ -145,14 +145,28 @@ def graphql_rollups(postgres: PostgresServer, _marts_template: str) -> Iterator[
     yield from _copy(postgres, _marts_template)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def start_query_service(
     new_directory: Callable[[], Path], start_nats: Callable[[], NatsServer]
 ) -> Iterator[Callable[..., Settings]]:
     """Starts `python -m query_service` over a database and a broker of its own; returns its settings once it is ready.
 
-    What is named besides the address are further settings of that process.
+    What is named besides the address are further settings of that process. It ends with the tests of the file.
     """
+    yield from _starting(new_directory, start_nats)
+
+
+@pytest.fixture(scope="session")
+def start_lasting_query_service(
+    new_directory: Callable[[], Path], start_nats: Callable[[], NatsServer]
+) -> Iterator[Callable[..., Settings]]:
+    """As `start_query_service`, for services that several files share."""
+    yield from _starting(new_directory, start_nats)
+
+
+def _starting(
+    new_directory: Callable[[], Path], start_nats: Callable[[], NatsServer]
+) -> Iterator[Callable[..., Settings]]:
     processes = []
 
     def start(address: str, **more: str) -> Settings:

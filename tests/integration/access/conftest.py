@@ -26,7 +26,9 @@ def issuer() -> Iterator[oidc_issuer.Issuer]:
 
 
 @pytest.fixture(scope="session")
-def service(session_rollups: Any, start_query_service: Callable[..., Settings], issuer: oidc_issuer.Issuer) -> Service:
+def service(
+    session_rollups: Any, start_lasting_query_service: Callable[..., Settings], issuer: oidc_issuer.Issuer
+) -> Service:
     """The service, and keys for it; the shop has a backfill and a day that was restated.
 
     What a test makes of the shop stays for those after it.
@@ -44,7 +46,7 @@ def service(session_rollups: Any, start_query_service: Callable[..., Settings], 
         revoke_subject(connection, "mallory")
     own = {"oidc_issuer": issuer.url, "oidc_audience": AUDIENCE, "oidc_client_id": CLIENT}
     own |= {"oidc_client_secret": CLIENT_SECRET, "query_requests_per_second": "500"}
-    settings = start_query_service(session_rollups.address, **own)
+    settings = start_lasting_query_service(session_rollups.address, **own)
     return Service(f"http://127.0.0.1:{settings.http_port}", settings, keys)
 
 

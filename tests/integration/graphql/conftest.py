@@ -18,11 +18,11 @@ NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
-def service(graphql_rollups: Any, start_query_service: Callable[[str], Settings]) -> Service:
+def service(graphql_rollups: Any, start_lasting_query_service: Callable[[str], Settings]) -> Service:
     keys = make_apps(graphql_rollups.address)
     fill(graphql_rollups)
     save(graphql_rollups)
-    settings = start_query_service(graphql_rollups.address)
+    settings = start_lasting_query_service(graphql_rollups.address)
     create_tables(settings)
     fill_lake(HandMadeLake(lake_directory(settings)))
     return Service(f"http://127.0.0.1:{settings.http_port}", settings, keys)

@@ -22,6 +22,8 @@ from tests.oidc_issuer import AUDIENCE, public_pem, running_issuer
 
 RULES = TokenRules(AUDIENCE, "eventmill_apps", "scope", leeway_seconds=30)
 NOW = int(time.time())
+# Whenever the tests come to it.
+LATER = NOW + 86_400
 
 
 class Verifying:
@@ -90,8 +92,8 @@ async def test_a_token_that_names_no_app_is_forbidden(
     ("claims", "reason"),
     [
         ({"exp": NOW - 60}, "expired"),
-        ({"nbf": NOW + 600}, "not valid yet"),
-        ({"iat": NOW + 600}, "not valid yet"),
+        ({"nbf": LATER}, "not valid yet"),
+        ({"iat": LATER}, "not valid yet"),
         ({"aud": "another"}, "another audience"),
         ({"iss": "http://127.0.0.1:1"}, "another issuer"),
         ({"exp": None}, "missing"),
@@ -116,7 +118,7 @@ async def test_the_clocks_may_differ_by_the_leeway(issuer: oidc_issuer.Issuer, v
 async def test_a_token_does_not_choose_its_algorithm(
     issuer: oidc_issuer.Issuer, verifying: Verifying, algorithm: str
 ) -> None:
-    claims = {"iss": issuer.url, "aud": AUDIENCE, "exp": NOW + 600, "sub": "eve", "eventmill_apps": ["shop"]}
+    claims = {"iss": issuer.url, "aud": AUDIENCE, "exp": LATER, "sub": "eve", "eventmill_apps": ["shop"]}
     # Key confusion: what is public of the key, taken for a shared secret.
     for secret in (None, public_pem("one"), public_pem("one").strip()):
         token = forged({"alg": algorithm, "kid": "one", "typ": "JWT"}, claims, secret)
