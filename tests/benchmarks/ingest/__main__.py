@@ -5,12 +5,11 @@ turns in one run; a run that loses or doubles an event ends the benchmark. `--qu
 `--write` puts the table into docs/benchmarks.md. All of it takes more than half an hour.
 """
 
-import argparse
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from tests.benchmarks.ingest import batches, commits, envelopes, flood, messages, report, requests
+from tests.benchmarks.ingest.options import parse
 from tests.benchmarks.ingest.results import Outcome
 from tests.benchmarks.ingest.room import Room, VoidRunError
 from tests.benchmarks.ingest.scale import FULL, QUICK, Scale
@@ -28,18 +27,8 @@ FIGURES: dict[str, Measure] = {
 
 def main() -> int:
     """Measure, print and perhaps write; 1 where a run is void."""
-    parser = argparse.ArgumentParser(prog="ingest", description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", nargs="+", choices=sorted(FIGURES), default=list(FIGURES))
-    parser.add_argument("--repeats", type=int)
-    parser.add_argument("--quick", action="store_true", help="small numbers: to see that it works")
-    parser.add_argument("--write", action="store_true", help="write the results into docs/benchmarks.md")
-    options = parser.parse_args()
-    scale = QUICK if options.quick else FULL
-    if options.repeats:
-        scale = replace(scale, repeats=options.repeats)
-    if options.write and (options.quick or scale.repeats < FULL.repeats):
-        parser.error(f"--write keeps full numbers of at least {FULL.repeats} repeats only")
-    return run(options.only, scale, is_written=options.write)
+    options = parse("ingest", __doc__, list(FIGURES), QUICK, FULL)
+    return run(options.names, options.scale, is_written=options.is_written)
 
 
 def run(names: Sequence[str], scale: Scale, *, is_written: bool) -> int:

@@ -6,17 +6,16 @@ What is compared runs in turns, so that whatever else the machine does hits all 
 benchmark. `--quick` tries everything on small numbers; `--write` puts the table into docs/benchmarks.md.
 """
 
-import argparse
 import asyncio
 import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 
 from tests.benchmarks.ingest import report
+from tests.benchmarks.ingest.options import parse
 from tests.benchmarks.ingest.results import Outcome
 from tests.benchmarks.ingest.room import Room, VoidRunError
 from tests.benchmarks.query import beside, lake, live, mart_ratio, over_http, transports
@@ -40,18 +39,8 @@ MARKS = ("<!-- query: written by the benchmark -->", "<!-- query: end -->")
 
 def main() -> int:
     """Measure, print and perhaps write; 1 where a run is void."""
-    parser = argparse.ArgumentParser(prog="query", description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", nargs="+", choices=list(FIGURES), default=list(FIGURES))
-    parser.add_argument("--repeats", type=int)
-    parser.add_argument("--quick", action="store_true", help="small numbers: to see that it works")
-    parser.add_argument("--write", action="store_true", help="write the results into docs/benchmarks.md")
-    options = parser.parse_args()
-    scale = QUICK if options.quick else FULL
-    if options.repeats:
-        scale = replace(scale, repeats=options.repeats)
-    if options.write and (options.quick or scale.repeats < FULL.repeats):
-        parser.error(f"--write keeps full numbers of at least {FULL.repeats} repeats only")
-    return run(options.only, scale, is_written=options.write)
+    options = parse("query", __doc__, list(FIGURES), QUICK, FULL)
+    return run(options.names, options.scale, is_written=options.is_written)
 
 
 def run(names: Sequence[str], scale: Scale, *, is_written: bool) -> int:
