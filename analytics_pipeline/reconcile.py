@@ -1,5 +1,6 @@
 """Compares lake, rollups and marts, whatever the sensor has or has not seen, and asks for what is missing or wrong."""
 
+import logging
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,12 +16,13 @@ from analytics_pipeline.lib import calendar, period_tables
 from analytics_pipeline.lib.calendar import Period
 from analytics_pipeline.lib.period_tables import PeriodTable, is_below_floor
 from analytics_pipeline.refresh import Refresher
-from analytics_pipeline.stores import coherence, reconciliations
+from analytics_pipeline.stores import coherence, contents, reconciliations
 from analytics_pipeline.stores import periods as period_store
 from eventmill import warehouse
 from eventmill.control import reconciliation
 from eventmill.lake import Snapshot
 
+log = logging.getLogger(__name__)
 _Totals = dict[tuple[str, str, datetime], int]
 
 
@@ -57,7 +59,7 @@ def reconcile(refresher: Refresher, *, is_full: bool = True) -> Reconciled:
         now = refresher.clock()
         wrong = _wrong(duck, snapshot, stored, _totals(connection), now)
         asked_for = _request(connection, stored, wrong, zones, snapshot.version, now)
-        _request_incoherent(connection, asked_for, since, now, is_full=since_seq is None)
+        _request_incoherent(connection, asked_for, since, now)
         marts = coherence.marts_that_differ(connection)
         found = Reconciled(len(stored), wrong, snapshot.version, asked_for, marts)
         _record(connection, found, now, files.last_stream_seq(snapshot) or 0, is_full=since_seq is None)
@@ -83,14 +85,16 @@ def _record(
 
 def _above_floor(connection: psycopg.Connection, stored: dict[Period, int]) -> dict[Period, int]:
     """Those periods whose raw events are all there: the others keep the numbers that they have."""
-    floors: dict[str, datetime | None] = dict(
-        connection.execute("select app_id, lake_floor from control.app").fetchall()
-    )
-    return {
-        period: events
-        for period, events in stored.items()
-        if not is_below_floor("metric", period.grain, period.start, period.end, floors.get(period.app_id))
-    }
+    floors = _floors(connection)
+    return {period: events for period, events in stored.items() if not _is_below("metric", period, floors)}
+
+
+def _floors(connection: psycopg.Connection) -> dict[str, datetime | None]:
+    return dict(connection.execute("select app_id, lake_floor from control.app").fetchall())
+
+
+def _is_below(table_name: str, period: Period, floors: dict[str, datetime | None]) -> bool:
+    return is_below_floor(table_name, period.grain, period.start, period.end, floors.get(period.app_id))
 
 
 def _request(
@@ -138,16 +142,18 @@ def _meeting(table: PeriodTable, day: Period, zone: ZoneInfo, week_starts: dict[
 
 
 def _request_incoherent(
-    connection: psycopg.Connection, asked_for: dict[str, set[Period]], since: datetime, now: datetime, *, is_full: bool
+    connection: psycopg.Connection, asked_for: dict[str, set[Period]], since: datetime, now: datetime
 ) -> None:
-    """Ask for periods whose rows contradict each other, and add them to `asked_for`."""
+    """Ask for periods whose rows contradict each other or are not those that were written; adds them to `asked_for`."""
+    floors = _floors(connection)
     for name in {table.table_name for table in period_tables.PERIOD_TABLES}:
-        keys = coherence.broken(connection, name, since)
-        if is_full:
-            keys |= coherence.vanished(connection, name, since)
+        keys = coherence.broken(connection, name, since) | contents.changed(connection, name, since)
         periods = set(coherence.periods_of(connection, keys)) - asked_for.get(name, set())
-        period_store.distrust(connection, name, sorted(periods), now)
-        asked_for.setdefault(name, set()).update(periods)
+        lost = {one for one in periods if _is_below(name, one, floors)}
+        if lost:
+            log.warning("%d periods of %s have lost rows, and their raw events have left the lake.", len(lost), name)
+        period_store.distrust(connection, name, sorted(periods - lost), now)
+        asked_for.setdefault(name, set()).update(periods - lost)
 
 
 def _totals(connection: psycopg.Connection) -> _Totals:

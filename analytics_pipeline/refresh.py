@@ -12,13 +12,15 @@ import psycopg
 import pyarrow as pa
 
 from analytics_pipeline.engines import duckdb_sql, exact
+from analytics_pipeline.engines import server_joins as server_join_engine
 from analytics_pipeline.engines.arrivals import Arrivals
 from analytics_pipeline.engines.exact import Computed
 from analytics_pipeline.engines.open_state import OpenState, key_of
+from analytics_pipeline.engines.server_joins import ServerJoins
 from analytics_pipeline.lib import calendar
 from analytics_pipeline.lib.calendar import Grain, Period
 from analytics_pipeline.lib.period_tables import Cause
-from analytics_pipeline.stores import arrivals, restatements, rollups
+from analytics_pipeline.stores import arrivals, contents, restatements, rollups, server_joins
 from analytics_pipeline.stores import periods as period_store
 from analytics_pipeline.stores.rollups import RollupTable
 from eventmill import warehouse
@@ -121,6 +123,8 @@ class Refresher:
             result = self._write(connection, table, found.rows, due, due, snapshot, now)
             if found.arrivals is not None:
                 _write_arrivals(connection, found.arrivals, due, snapshot, now)
+            _note_joins(connection, found.joins, due, snapshot, now)
+            contents.note(connection, table.name, due)
             return result
 
     def refresh_open(self) -> Refreshed:
@@ -207,6 +211,20 @@ def _write_arrivals(
     hours = [period for period in whole if period.grain == "hour"]
     rollups.write(connection, rollups.COUNTED_ARRIVAL, found.counted, hours, now)
     arrivals.write_copies(connection, found.copies, found.homes, period_store.zones(connection), snapshot.version)
+
+
+def _note_joins(
+    connection: psycopg.Connection, found: ServerJoins, periods: Sequence[Period], snapshot: Snapshot, now: datetime
+) -> None:
+    """Note by which sessions servers' events were counted, in the transaction that holds `periods.alone`.
+
+    A refresh of sessions looks at these periods after its commit to the lake. Where that commit has come meanwhile, it
+    may have looked already, and too early: they are counted again.
+    """
+    server_joins.note(connection, {period: found.numbers.get(index, 0) for index, period in enumerate(periods)})
+    touched = [periods[index] for index in found.numbers]
+    if touched and server_join_engine.session_files(snapshot, touched) != found.files:
+        period_store.distrust(connection, rollups.METRIC.name, touched, now)
 
 
 def _present(table: RollupTable, rows: pa.Table, periods: Sequence[Period]) -> list[Period]:

@@ -16,7 +16,7 @@ from analytics_pipeline.engines.open_state import key_of
 from analytics_pipeline.lib import calendar
 from analytics_pipeline.lib.calendar import Period
 from analytics_pipeline.refresh import Refreshed, Refresher, StalePeriodsError
-from analytics_pipeline.stores import day_tables, restatements, rollups
+from analytics_pipeline.stores import contents, day_tables, restatements, rollups, server_joins
 from analytics_pipeline.stores import periods as period_store
 from analytics_pipeline.stores.day_tables import Day
 from analytics_pipeline.stores.rollups import RollupTable
@@ -128,11 +128,16 @@ def _write(
     # No number of the day, so no restatement: it says how far the day's distinct counts hold.
     rollups.write(connection, rollups.DAILY_VISITOR, engine.daily_visitor_rows(duck), days, now)
     period_store.alone(connection)
+    joins = engine.server_joins(duck)
+    numbers = {period: joins.get(index, 0) for index, period in enumerate(whole)}
+    otherwise = server_joins.counted_otherwise(connection, numbers)
+    period_store.distrust(connection, rollups.METRIC.name, otherwise, now)
     filled = set(duck.execute("select distinct period_id from source_event where period_id is not null").fetchall())
     present = [day for number, day in enumerate(days) if (number,) in filled]
     period_store.add_missing(connection, TABLE_NAME, present, snapshot.version)
     definition = duckdb_sql.definition_version(engine.FOLDER)
     period_store.mark_computed(connection, TABLE_NAME, days, snapshot.version, definition, now)
+    contents.note(connection, TABLE_NAME, days)
     return Refreshed(
         snapshot.version,
         days,

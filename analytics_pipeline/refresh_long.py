@@ -15,7 +15,7 @@ from analytics_pipeline.lib.calendar import Period
 from analytics_pipeline.refresh import Refreshed, Refresher, StalePeriodsError
 from analytics_pipeline.refresh_days import TABLE_NAME as DAYS_TABLE
 from analytics_pipeline.refresh_days import Calendars, calendars, refresh_days
-from analytics_pipeline.stores import lake_progress, restatements, rollups
+from analytics_pipeline.stores import contents, lake_progress, restatements, rollups
 from analytics_pipeline.stores import periods as period_store
 from analytics_pipeline.stores.rollups import METRIC, scope_of
 from eventmill import warehouse
@@ -88,6 +88,7 @@ def _write(
             is_final=period not in behind,
             through=through.get(period),
         )
+    contents.note(connection, METRIC.name, periods)
     return Refreshed(max(versions.values()), periods, written.changed, written.deleted)
 
 

@@ -2,9 +2,12 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Hashable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from tests import session_oracle
 
 Row = dict[str, Any]
 Cell = tuple[str, str, datetime, str, str, str, str]
@@ -28,42 +31,52 @@ def stitched(rows: list[Row]) -> dict[tuple[str, str], str]:
     return {anonymous: min(found) for anonymous, found in users.items() if len(found) == 1}
 
 
-def metric(rows: list[Row], zones: dict[str, ZoneInfo], kept: int = 1000) -> dict[Cell, Numbers]:
+def metric(
+    rows: list[Row], zones: dict[str, ZoneInfo], kept: int = 1000, *, are_open: bool = False
+) -> dict[Cell, Numbers]:
     """Cells of `rollups.metric`: (app, grain, start, traffic, dimension, kind, value) → its five numbers.
 
-    A dimension keeps its `kept` values with the most events, the rest is `other`.
+    A dimension keeps its `kept` values with the most events, the rest is `other`. Where periods `are_open`, what a
+    server sends counts in a session whose id a client has sent on the same day.
     """
-    users = stitched(rows)
     periods: dict[tuple[str, str, datetime, str], list[Row]] = defaultdict(list)
-    for row in unique_events(rows):
-        for grain, start in _periods(row["event_time"], zones[row["app_id"]]):
-            for traffic in ["all"] if row["is_bot"] else ["all", "human"]:
-                periods[row["app_id"], grain, start, traffic].append(row | {"actor": visitor(row, users)})
+    for app_id, traffic, row in _with_sessions(rows, zones, are_open=are_open):
+        for grain, start in _periods(row["event_time"], zones[app_id]):
+            periods[app_id, grain, start, traffic].append(row)
     cells: dict[Cell, Numbers] = {}
     for period, found in periods.items():
-        _derive_sessions(found)
         for cut, members in _kept(found, period[1], kept).items():
             cells[(*period, *cut)] = _numbers(members)
     return cells
 
 
-def _derive_sessions(rows: list[Row]) -> None:
-    """Name the session of every event of one period: the client's, or the run of its actor's events without one.
+def _with_sessions(rows: list[Row], zones: dict[str, ZoneInfo], *, are_open: bool) -> Iterator[tuple[str, str, Row]]:
+    """Every counted event in each traffic, with its actor and the name of its session, None without one."""
+    users = stitched(rows)
+    counted = unique_events(rows)
+    for app_id, zone in zones.items():
+        own = [
+            row | {"actor": actor, "place": (row["stream_seq"], row["row_no"])} | ({actor[0]: actor[1]})
+            for row in counted
+            if row["app_id"] == app_id
+            for actor in [visitor(row, users)]
+        ]
+        for traffic in ("all", "human"):
+            members = [row for row in own if traffic == "all" or not row["is_bot"]]
+            sessions = session_oracle.sessions(members, zone, bots=True)
+            names: dict[Any, Hashable] = {row["place"]: one["session_key"] for one in sessions for row in one["rows"]}
+            if are_open:
+                names |= _names_while_open(members, zone)
+            for row in members:
+                yield app_id, traffic, row | {"session": names.get(row["place"])}
 
-    An id that only servers send is no session.
-    """
-    last: dict[Any, tuple[datetime, int]] = {}
-    opened = {row.get("session_id") for row in rows if row["source"] != "server"}
-    for row in sorted(rows, key=lambda row: row["event_time"]):
-        if row.get("session_id") is not None:
-            row["session"] = ("client", row["session_id"]) if row["session_id"] in opened else None
-        elif row["source"] == "server":
-            row["session"] = None
-        else:
-            before, number = last.get(row["actor"], (row["event_time"], 0))
-            number += row["event_time"] - before > timedelta(minutes=30)
-            last[row["actor"]] = row["event_time"], number
-            row["session"] = ("run", row["actor"], number)
+
+def _names_while_open(rows: list[Row], zone: ZoneInfo) -> dict[Any, Hashable]:
+    """The sessions of all events that carry an id, as open periods tell them: by the id and the local day."""
+    with_id = [row for row in rows if row.get("session_id") is not None]
+    name = {row["place"]: (row["session_id"], row["event_time"].astimezone(zone).date()) for row in with_id}
+    opened = {name[row["place"]] for row in with_id if row["source"] != "server"}
+    return {place: one if one in opened else None for place, one in name.items()}
 
 
 def _kept(rows: list[Row], grain: str, kept: int) -> dict[tuple[str, str, str], list[Row]]:

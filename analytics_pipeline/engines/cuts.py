@@ -8,7 +8,10 @@ _SHARED = ("combo", "cut_name", "cut_key", "cut_loose")
 
 
 def gather(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make `counted` and the `fresh_…` tables of the events in `actor_events` that lie in `wanted`."""
+    """Make `counted` and the `fresh_…` tables of the events in `actor_events` that lie in `wanted`.
+
+    `server_session` tells the sessions of what servers send.
+    """
     duckdb_sql.run(connection, "combos", "counted", "fresh_keys")
 
 
@@ -22,6 +25,4 @@ def count_fresh(connection: duckdb.DuckDBPyConnection) -> None:
     """Make `result` of the `fresh_…` tables."""
     for name, fresh in zip(_SHARED, ("combo", "cut", "key", "loose"), strict=True):
         connection.execute(f"create or replace temp view {name} as from fresh_{fresh}")
-    duckdb_sql.run(
-        connection, "cut_counts", "unopened", "runs", "cut_totals", "ranked", "others", "other_totals", "result"
-    )
+    duckdb_sql.run(connection, "cut_counts", "runs", "cut_totals", "ranked", "others", "other_totals", "result")

@@ -86,6 +86,11 @@ def revenue_rows(connection: duckdb.DuckDBPyConnection) -> pa.Table:
     return connection.sql(duckdb_sql.statement("revenue_rows", FOLDER)).to_arrow_table()
 
 
+def server_joins(connection: duckdb.DuckDBPyConnection) -> dict[int, int]:
+    """By the index of each computed day or hour, in the order of `periods_of`: which sessions servers' events join."""
+    return dict(connection.execute(duckdb_sql.statement("server_joins", FOLDER)).fetchall())
+
+
 def daily_visitor_rows(connection: duckdb.DuckDBPyConnection) -> pa.Table:
     """Rows of `rollups.daily_visitor` of the computed days; a day without such visitors has none."""
     connection.execute(f"set variable daily_prefix = '{DAILY_ACTOR_PREFIX}'")

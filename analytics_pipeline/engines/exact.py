@@ -7,9 +7,10 @@ from datetime import datetime
 import duckdb
 import pyarrow as pa
 
-from analytics_pipeline.engines import arrivals, cuts, duckdb_sql, identities
+from analytics_pipeline.engines import arrivals, cuts, duckdb_sql, identities, server_joins
 from analytics_pipeline.engines.arrivals import Arrivals
 from analytics_pipeline.engines.files import all_files, files_meeting, homes_meeting
+from analytics_pipeline.engines.server_joins import ServerJoins
 from analytics_pipeline.lib.calendar import Period
 from eventmill.analysis import relations
 from eventmill.errors import EventmillError
@@ -28,6 +29,7 @@ class Computed:
     """All rows of the periods that were computed; `arrivals` where hours were among them."""
 
     rows: pa.Table
+    joins: ServerJoins
     arrivals: Arrivals | None = None
 
 
@@ -35,18 +37,20 @@ def metric_rows(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, perio
     """Rows of `rollups.metric` for `periods`; a period without events has none."""
     start, end = _select(connection, snapshot, periods)
     relations.use_actor_events(connection)
+    joins = server_joins.find(connection, snapshot, periods)
     _gather(connection)
     cuts.count_fresh(connection)
     rows = connection.sql(duckdb_sql.statement("metric_rows")).to_arrow_table()
     if all(period.grain == "day" for period in periods):
-        return Computed(rows)
-    return Computed(rows, arrivals.read_exactly(connection, homes_meeting(snapshot, start, end)))
+        return Computed(rows, joins)
+    return Computed(rows, joins, arrivals.read_exactly(connection, homes_meeting(snapshot, start, end)))
 
 
 def _gather(connection: duckdb.DuckDBPyConnection) -> None:
     """Take numbers for ids that no two of them share, so that counting numbers is exact."""
     for salt in range(_SALTS):
         duckdb_sql.use_salt(connection, salt)
+        duckdb_sql.run(connection, "server_sessions")
         cuts.gather(connection)
         if cuts.are_distinct(connection):
             return

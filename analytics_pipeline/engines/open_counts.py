@@ -9,11 +9,18 @@ from analytics_pipeline.engines import cuts, duckdb_sql
 from eventmill.analysis import relations
 from eventmill.lake import Snapshot
 
-_MAPPED = (
-    "select events.* replace (coalesce(mapping.user_actor, events.actor) as actor{is_user})"
-    " from {relation} as events left join mapping using (actor)"
+_MAPPED_KEYS = (
+    "select events.* replace (coalesce(mapping.user_actor, events.actor) as actor,"
+    " events.is_user or mapping.user_actor is not null as is_user,"
+    " case when coalesce(opening.is_opened, true) then events.session else 0 end as session,"
+    " case when coalesce(opening.is_opened_by_human, true) then events.session else 0 end as human_session)"
+    " from fresh_key as events left join mapping using (actor)"
+    " left join whole_opening as opening using (period_id, session)"
 )
-_IS_USER = ", events.is_user or mapping.user_actor is not null as is_user"
+_MAPPED_LOOSE = (
+    "select events.* replace (coalesce(mapping.user_actor, events.actor) as actor)"
+    " from fresh_loose as events left join mapping using (actor)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,7 @@ def add_tail(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("create or replace temp view unique_events as from tail_first")
     connection.execute("create or replace temp view lake as from tail_first")
     use_events_as_named(connection)
-    duckdb_sql.run(connection, "open_pairs")
+    duckdb_sql.run(connection, "open_pairs", "open_server_sessions")
     cuts.gather(connection)
     duckdb_sql.run(connection, "open_names", "cut_counts", "open_values", "open_merge")
     _add_arrivals(connection)
@@ -59,10 +66,11 @@ def add_tail(connection: duckdb.DuckDBPyConnection) -> None:
 def add_whole(connection: duckdb.DuckDBPyConnection) -> None:
     """Add the periods in `wanted` with all of their events, those in `unique_events`."""
     use_events_as_named(connection)
+    duckdb_sql.run(connection, "open_server_sessions")
     cuts.gather(connection)
-    duckdb_sql.run(connection, "open_names", "cut_counts")
-    use_keys(connection, "fresh_key", "fresh_loose")
-    duckdb_sql.run(connection, "unopened", "runs", "cut_totals", "ranked", "others", "open_add")
+    duckdb_sql.run(connection, "open_names", "cut_counts", "open_whole_opening")
+    _use_keys(connection)
+    duckdb_sql.run(connection, "runs", "cut_totals", "ranked", "others", "open_add")
     _add_arrivals(connection)
 
 
@@ -70,12 +78,10 @@ def _add_arrivals(connection: duckdb.DuckDBPyConnection) -> None:
     duckdb_sql.run(connection, "arrived", "open_arrivals")
 
 
-def use_keys(connection: duckdb.DuckDBPyConnection, keys: str, loose: str) -> None:
-    """Make `cut_key` and `cut_loose` of two relations of keys, with the persons behind the actors."""
-    mapped_keys = _MAPPED.format(relation=keys, is_user=_IS_USER)
-    mapped_loose = _MAPPED.format(relation=loose, is_user="")
-    connection.execute(f"create or replace temp view cut_key as {mapped_keys}")
-    connection.execute(f"create or replace temp view cut_loose as {mapped_loose}")
+def _use_keys(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make `cut_key` and `cut_loose` of the new keys: with the persons behind the actors, and sessions that count."""
+    connection.execute(f"create or replace temp view cut_key as {_MAPPED_KEYS}")
+    connection.execute(f"create or replace temp view cut_loose as {_MAPPED_LOOSE}")
 
 
 def rows(connection: duckdb.DuckDBPyConnection, whole: list[int]) -> Handed:

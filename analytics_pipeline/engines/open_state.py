@@ -22,6 +22,7 @@ from eventmill.lake import Snapshot
 
 _OF_PERIODS = (
     "kept_key",
+    "kept_opening",
     "kept_loose",
     "kept_value",
     "kept_other_unique",

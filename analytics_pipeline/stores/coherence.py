@@ -64,25 +64,6 @@ def broken(connection: psycopg.Connection, table_name: str, since: datetime) -> 
     return {(app_id, grain, start.astimezone(UTC)) for app_id, grain, start in rows}
 
 
-def vanished(connection: psycopg.Connection, table_name: str, since: datetime) -> set[RowPeriod]:
-    """Days of sessions that were computed and have no row, although sessions had events in them.
-
-    All of these may have begun the day before: computing such a day again changes nothing.
-    """
-    if table_name != "sessions":
-        return set()
-    rows = connection.execute(
-        "select p.app_id, p.grain, p.period_start from rollups.periods as p"
-        " inner join rollups.metric as day on day.app_id = p.app_id and day.grain = 'day'"
-        "  and day.period_start = p.period_start and day.dimension = 'total' and day.traffic = 'all'"
-        " where p.table_name = 'sessions' and p.dirty_since is null and p.computed_at >= %s and day.sessions > 0"
-        " and not exists (select from rollups.session_metric as s where s.app_id = p.app_id and s.grain = p.grain"
-        "  and s.period_start = p.period_start)",
-        [since],
-    ).fetchall()
-    return {(app_id, grain, start.astimezone(UTC)) for app_id, grain, start in rows}
-
-
 def periods_of(connection: psycopg.Connection, keys: Iterable[RowPeriod]) -> list[Period]:
     """The periods of these keys, as their apps' zones have them now; apps that are gone are left out."""
     zones = period_store.zones(connection)

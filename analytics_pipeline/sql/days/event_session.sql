@@ -66,9 +66,8 @@ joined as (
     select
         of_servers.*,
         case
-            when of_servers.at_us <= earlier.ended_us then earlier.started_us
-            when of_servers.at_us - earlier.started_us <= 43200000000 then earlier.started_us
-            when later.started_us - of_servers.at_us <= 1800000000 then later.started_us
+            when joins_earlier(of_servers.at_us, earlier.started_us, earlier.ended_us) then earlier.started_us
+            when joins_next(of_servers.at_us, later.started_us) then later.started_us
         end as started_us
     from of_servers
     asof left join spans as earlier

@@ -3,7 +3,7 @@ create or replace temp table cut_total as
 with
 visitors as (from visitors_in('cut_key', 'combo')),
 
-sessions as (from sessions_in('cut_key', 'combo', 'unopened')),
+sessions as (from sessions_in('cut_key', 'combo')),
 
 runs as (from runs_in('cut_run', 'combo'))
 

@@ -1,5 +1,6 @@
--- `fresh_key`: the different (combo, actor, session, is_human, opens) of every period with their numbers of events and
--- views. Most events repeat one of them: all cuts are counted from this table. A page's numbers are those of its views.
+-- `fresh_key`: the different (combo, actor, session, human_session, is_human) of every period with their numbers of
+-- events and views. Most events repeat one of them: all cuts are counted from this table. A page's numbers are those of
+-- its views.
 create or replace temp table fresh_key as
 select
     period_id,
@@ -8,7 +9,7 @@ select
     is_user,
     session,
     is_human,
-    opens,
+    human_session,
     count(*) as events,
     count(*) filter (where is_view) as views
 from counted
@@ -21,7 +22,7 @@ select
     is_user,
     session,
     is_human,
-    opens,
+    human_session,
     count(*) as events,
     count(*) filter (where is_view) as views
 from counted
@@ -34,7 +35,7 @@ select
     is_user,
     session,
     is_human,
-    opens,
+    human_session,
     count(*) as events,
     count(*) as views
 from counted
@@ -48,7 +49,7 @@ select
     is_user,
     session,
     is_human,
-    opens,
+    human_session,
     count(*) as events,
     count(*) filter (where is_view) as views
 from counted

@@ -1,6 +1,8 @@
 -- Ids and sets of values as 64-bit numbers, which are quick to group by. `salt` is chosen such that no two of those
 -- in question share a number, wherever the result has to be exact.
 create or replace temp macro key_of(app_id, id) as hash(app_id, id, getvariable('salt'));
+create or replace temp macro other_session_of(app_id, id, started_us)
+as hash(app_id, id, started_us, getvariable('salt'));
 create or replace temp macro event_number(home, app_id, event_id) as hash(home, app_id, event_id);
 create or replace temp macro combo_of(family, a, b, c, d, e, f) as hash(family, a, b, c, d, e, f, getvariable('salt'));
 create or replace temp macro cut_of(dimension, value) as hash(dimension, value, getvariable('salt'));
@@ -59,28 +61,38 @@ create or replace temp macro visitors_in(keys, cuts) as table
     from actors
     group by all;
 
--- Distinct sessions of the client in every cut, from keys (period_id, combo, session, is_human). `unopened` (period_id,
--- session, is_opened_by_bots) are those that are none: servers alone sent them, or in the traffic of humans bots did.
-create or replace temp macro sessions_in(keys, cuts, unopened) as table
+-- Distinct sessions of the client in every cut, from keys (period_id, combo, session, human_session, is_human). What a
+-- server sends may be of another session where bots are as if absent.
+create or replace temp macro sessions_in(keys, cuts) as table
     with
-    opened as (
+    occurrences as (
         select
-            keys.period_id,
-            keys.combo,
-            keys.session,
-            keys.is_human and unopened.session is null as is_human
-        from query_table(keys) as keys
-        left join query_table(unopened) as unopened using (period_id, session)
-        where keys.session <> 0 and coalesce(unopened.is_opened_by_bots, true)
+            period_id,
+            combo,
+            session,
+            true as in_all,
+            is_human and human_session = session as in_humans
+        from query_table(keys)
+        where session <> 0
+        union all
+        select
+            period_id,
+            combo,
+            human_session as session,
+            false as in_all,
+            true as in_humans
+        from query_table(keys)
+        where is_human and human_session not in (0, session)
     ),
 
     sessions as (
         select
-            opened.period_id,
+            occurrences.period_id,
             cuts.cut_id,
-            opened.session,
-            bool_or(opened.is_human) as is_human
-        from opened
+            occurrences.session,
+            bool_or(occurrences.in_all) as in_all,
+            bool_or(occurrences.in_humans) as in_humans
+        from occurrences
         inner join query_table(cuts) as cuts using (combo)
         group by all
     )
@@ -88,8 +100,8 @@ create or replace temp macro sessions_in(keys, cuts, unopened) as table
     select
         period_id,
         cut_id,
-        count(*) as sessions,
-        count(*) filter (where is_human) as human_sessions
+        count(*) filter (where in_all) as sessions,
+        count(*) filter (where in_humans) as human_sessions
     from sessions
     group by all;
 
@@ -219,8 +231,8 @@ create or replace temp macro changes_in(keys, cuts, others) as table
     from ids
     group by all;
 
--- Uniques of the rows `other`, in one pass: keys (period_id, other_id, actor, is_user, session, in_all, in_humans) of
--- values that are not told apart in the one traffic, the other or both.
+-- Uniques of the rows `other`, in one pass: keys (period_id, other_id, actor, is_user, session, human_session, in_all,
+-- in_humans) of values that are not told apart in the one traffic, the other or both.
 create or replace temp macro other_visitors_in(keys) as table
     with
     actors as (
@@ -245,18 +257,36 @@ create or replace temp macro other_visitors_in(keys) as table
     from actors
     group by all;
 
-create or replace temp macro other_sessions_in(keys, unopened) as table
+create or replace temp macro other_sessions_in(keys) as table
     with
+    occurrences as (
+        select
+            period_id,
+            other_id,
+            session,
+            in_all,
+            in_humans and human_session = session as in_humans
+        from query_table(keys)
+        where session <> 0
+        union all
+        select
+            period_id,
+            other_id,
+            human_session as session,
+            false as in_all,
+            true as in_humans
+        from query_table(keys)
+        where in_humans and human_session not in (0, session)
+    ),
+
     sessions as (
         select
-            keys.period_id,
-            keys.other_id,
-            keys.session,
-            bool_or(keys.in_all) as in_all,
-            bool_or(keys.in_humans and unopened.session is null) as in_humans
-        from query_table(keys) as keys
-        left join query_table(unopened) as unopened using (period_id, session)
-        where keys.session <> 0 and coalesce(unopened.is_opened_by_bots, true)
+            period_id,
+            other_id,
+            session,
+            bool_or(in_all) as in_all,
+            bool_or(in_humans) as in_humans
+        from occurrences
         group by all
     )
 
@@ -308,6 +338,7 @@ create or replace temp macro other_keys(keys, combos) as table
         keys.actor,
         keys.is_user,
         keys.session,
+        keys.human_session,
         combos.is_other as in_all,
         combos.is_other_of_humans and keys.is_human as in_humans
     from query_table(keys) as keys

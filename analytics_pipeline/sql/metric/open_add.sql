@@ -16,7 +16,7 @@ select
     is_user,
     session,
     is_human,
-    opens
+    human_session <> 0 as opens
 from fresh_key;
 
 insert into kept_loose

@@ -56,7 +56,12 @@ select
     session,
     is_human,
     opens
-from fresh_key
+from (
+    select
+        *,
+        human_session <> 0 as opens
+    from fresh_key
+) as fresh
 anti join touched_key using (period_id, combo, actor, session, is_human, opens);
 
 create or replace temp table touched_session as
@@ -81,25 +86,58 @@ select
 from new_key
 where session <> 0;
 
--- Of sessions that servers send events of: whether a client has opened them, of whatever kind or a human's.
+-- Of sessions that servers send events of: whether a client has sent them too, of whatever kind or a human's. It may
+-- have done so in another open period, the hour before; once it has, it has, also where that period is forgotten.
 create or replace temp table opening as
-with of_servers as (
+with
+of_servers as (
     from touched_session select distinct
         period_id,
         session
     where not opens
+),
+
+in_period as (
+    select
+        period_id,
+        session,
+        bool_or(opens and in_before) as before,
+        bool_or(opens and is_human and in_before) as human_before
+    from touched_session
+    group by all
+),
+
+anywhere as (
+    select
+        session,
+        bool_or(opens) as after,
+        bool_or(opens and is_human) as human_after
+    from touched_session
+    group by all
 )
 
 select
+    of_servers.period_id,
+    of_servers.session,
+    coalesce(kept_opening.is_opened, in_period.before) as before,
+    anywhere.after or coalesce(kept_opening.is_opened, false) as after,
+    coalesce(kept_opening.is_opened_by_human, in_period.human_before) as human_before,
+    anywhere.human_after or coalesce(kept_opening.is_opened_by_human, false) as human_after
+from of_servers
+inner join in_period using (period_id, session)
+inner join anywhere using (session)
+left join kept_opening using (period_id, session);
+
+delete from kept_opening
+where (period_id, session) in (select (period_id, session) from opening);
+
+insert into kept_opening
+select
     period_id,
     session,
-    bool_or(opens and in_before) as before,
-    bool_or(opens) as after,
-    bool_or(opens and is_human and in_before) as human_before,
-    bool_or(opens and is_human) as human_after
-from touched_session
-semi join of_servers using (period_id, session)
-group by period_id, session;
+    after,
+    human_after
+from opening;
 
 create or replace temp table session_moves as
 select

@@ -47,6 +47,13 @@ create table if not exists kept_key (
     is_human boolean,
     opens boolean
 );
+-- Sessions that servers send events of: whether they count, because a client has sent them too in an open period.
+create table if not exists kept_opening (
+    period_id bigint,
+    session ubigint,
+    is_opened boolean,
+    is_opened_by_human boolean
+);
 create table if not exists kept_loose (
     period_id bigint,
     actor ubigint,

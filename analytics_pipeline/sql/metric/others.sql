@@ -10,7 +10,7 @@ with
 parts as (
     from other_visitors_in('other_key')
     union all by name
-    from other_sessions_in('other_key', 'unopened')
+    from other_sessions_in('other_key')
     union all by name
     from other_runs_in('other_run')
 )

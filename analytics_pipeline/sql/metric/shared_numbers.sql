@@ -23,10 +23,23 @@ sessions as (
     where session_id is not null
 ),
 
+session_numbers as (
+    select key_of(app_id, session_id) as number from sessions
+    union all
+    select other_session_of(app_id, session_id, started_us) as number
+    from (
+        from server_join select distinct
+            app_id,
+            session_id,
+            started_us
+        where not is_own and started_us is not null
+    ) as others
+),
+
 shared as (
     select count(*) - count(distinct key_of(app_id, actor)) as numbers from actors
     union all
-    select count(*) - count(distinct key_of(app_id, session_id)) as numbers from sessions
+    select count(*) - count(distinct number) as numbers from session_numbers
     union all
     -- A combination has one value of each dimension.
     select count(*) - count(distinct row(combo, dimension)) as numbers from combo_value

@@ -3,6 +3,7 @@
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -20,6 +21,7 @@ from analytics_pipeline.refresh_long import refresh_long
 from analytics_pipeline.stores import dirty_periods
 from analytics_pipeline.stores import periods as period_store
 from eventmill import warehouse
+from eventmill.contracts.visitors import DAILY_ID_PREFIX
 from eventmill.control import apps, reconciliation
 from eventmill.delta_log import log_path
 from eventmill.settings import Settings
@@ -56,6 +58,15 @@ def totals(connection: psycopg.Connection) -> dict[oracle.Cell, int]:
         " where grain in ('hour', 'day')"
     ).fetchall()
     return {tuple(row[:7]): row[7] for row in rows}  # type: ignore[misc]
+
+
+def everything(connection: psycopg.Connection) -> list[str]:
+    """All rows of the rollups, without when they were computed."""
+    return sorted(
+        row
+        for table in ("metric", "session_metric", "revenue", "daily_visitor")
+        for (row,) in connection.execute(f"select (to_jsonb(t) - 'computed_at')::text from rollups.{table} as t")
+    )
 
 
 def test_a_commit_makes_dirty_what_it_touches_however_old(
@@ -309,6 +320,46 @@ def test_reconciliation_finds_rows_of_a_cut_that_were_deleted(
     assert {period.grain for period in reconcile(refresher).asked_for["metric"]} == {"hour", "day", "week", "month"}
     clean(refresher, connection)
     assert totals(connection) == before
+
+
+@pytest.mark.parametrize(
+    ("rows", "tables"),
+    [
+        ("rollups.metric where grain = 'hour' and dimension = 'page_url' and value = '/b'", {"metric"}),
+        ("rollups.metric where grain = 'day' and dimension = 'page_url'", {"metric"}),
+        ("rollups.metric where grain = 'week' and traffic = 'human'", {"metric"}),
+        ("rollups.session_metric where grain = 'hour' and dimension = 'entry_page'", {"sessions"}),
+        ("rollups.session_metric where dimension = 'exit_page' and value_kind = 'value'", {"sessions"}),
+        ("rollups.session_metric", {"sessions"}),
+        ("rollups.revenue where currency = 'EUR'", {"sessions"}),
+        ("rollups.daily_visitor", {"sessions"}),
+    ],
+)
+def test_the_comparison_of_every_hour_finds_and_mends_rows_that_were_deleted_since_they_were_written(
+    rows: str,
+    tables: set[str],
+    settings: Settings,
+    lake: HandMadeLake,
+    refresher: Refresher,
+    connection: psycopg.Connection,
+) -> None:
+    reconcile(refresher)
+    lake.append(
+        [
+            event("e1", OLD, anonymous_id=f"{DAILY_ID_PREFIX}1", page_url="/a"),
+            event("e2", OLD, anonymous_id=f"{DAILY_ID_PREFIX}1", page_url="/b"),
+            event("e3", OLD, user_id="u", event_type="purchase", properties='{"revenue": 2, "currency": "EUR"}'),
+        ]
+    )
+    commits.notice(settings, connection, 0, NOW)
+    clean(refresher, connection)
+    assert set(chain(*reconcile(refresher, is_full=False).asked_for.values())) == set()
+    before = everything(connection)
+    assert connection.execute(f"delete from {rows}").rowcount > 0
+    found = reconcile(refresher, is_full=False)
+    assert {name for name, periods in found.asked_for.items() if periods} == tables
+    clean(refresher, connection)
+    assert everything(connection) == before
 
 
 def test_reconciliation_leaves_alone_what_starts_before_the_lake_floor(
