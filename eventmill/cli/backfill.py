@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import click
@@ -107,6 +108,11 @@ def _monday(day: date) -> date:
     return day - timedelta(days=day.weekday())
 
 
+def _number(value: Decimal | None) -> float | None:
+    """Most are whole; money and seconds may not be."""
+    return None if value is None else int(value) if value == int(value) else float(value)
+
+
 def _preview(
     settings: Settings, client: DagsterClient, first: date, last: date, apps: tuple[str, ...], *, as_json: bool
 ) -> None:
@@ -119,6 +125,8 @@ def _preview(
             " order by app_id, local_date, grain desc, metric"
         ).fetchall()
         connection.execute("drop schema backfill_preview cascade")
+    for row in rows:
+        row |= {side: _number(row[side]) for side in ("stored", "computed")}
     if rows or as_json:
         print_rows(rows, columns, as_json=as_json)
     else:

@@ -19,7 +19,7 @@ ASSETS = (
     ("monthly_metric", "month"),
 )
 PREVIEW_JOB = "backfill_preview"
-# Rows of a preview: (app_id, local_date, metric, stored, computed, cells).
+# Rows of a preview: (app_id, grain, local_date, metric, stored, computed, cells).
 PREVIEW_SCHEMA = "backfill_preview"
 
 

@@ -15,18 +15,20 @@ from eventmill.contracts import backfills as names
 from eventmill.control import backfills, history
 from eventmill.errors import EventmillError
 from tests.lake_of import Clock, HandMadeLake, event
+from tests.pipeline_in_process import Pipeline
 
 pytestmark = pytest.mark.integration
 OLD = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 DAY = OLD.date()
-Difference = tuple[str, str, int | None, int | None]
+Difference = tuple[str, str, float | None, float | None]
 
 
 @pytest.fixture
-def computed(lake: HandMadeLake, refresher: Refresher) -> HandMadeLake:
-    """A closed day, and its hour, with two events of one visitor."""
-    lake.append([event("e1", OLD, user_id="u"), event("e2", OLD, user_id="u")])
-    refresher.refresh([*refresher.hours(OLD - timedelta(hours=1), OLD), *refresher.days(OLD, OLD)])
+def computed(lake: HandMadeLake, refresher: Refresher, connection: psycopg.Connection, clock: Clock) -> HandMadeLake:
+    """A closed day with two events of one visitor, the second a purchase, and all that follows from it."""
+    paid = {"event_type": "purchase", "properties": '{"revenue": 2.5, "currency": "EUR"}'}
+    lake.append([event("e1", OLD, user_id="u"), event("e2", OLD + timedelta(minutes=2), user_id="u", **paid)])
+    Pipeline(refresher, connection, clock).settle(clock.now, clock.now)
     return lake
 
 
@@ -47,7 +49,8 @@ def test_a_preview_names_each_metric_that_would_change_and_changes_none(
     refresher: Refresher, connection: psycopg.Connection
 ) -> None:
     connection.execute("update rollups.metric set events = 7 where dimension = 'total' and traffic = 'all'")
-    assert differences(refresher, connection) == [("day", "events", 7, 2), ("hour", "events", 7, 2)]
+    expected = [(grain, "events", 7, 2) for grain in ("day", "hour", "month", "week")]
+    assert differences(refresher, connection) == expected
     assert connection.execute("select max(events) from rollups.metric").fetchone() == (7,)
 
 
@@ -58,8 +61,38 @@ def test_a_preview_shows_days_that_would_vanish_and_days_that_would_appear(
     connection.execute("delete from rollups.metric where grain = 'hour'")
     connection.execute("update rollups.metric set local_date = local_date - 1")
     found = differences(refresher, connection)
-    assert ("hour", "page_views", 0, 2) in found
+    assert ("hour", "page_views", 0, 1) in found
     assert ("day", "visitors", 0, 1) in found
+
+
+@pytest.mark.usefixtures("computed")
+@pytest.mark.parametrize(
+    ("damage", "grains", "expected"),
+    [
+        ("session_metric set duration_seconds = 7", ["day", "hour"], ("session_seconds", 7, 120)),
+        ("revenue set revenue = 9", ["day", "hour"], ("revenue EUR", 9, 2.5)),
+        ("metric set sessions = 3", ["month", "week"], ("sessions", 3, 1)),
+    ],
+)
+def test_a_preview_names_sessions_money_weeks_and_months_that_would_change(
+    damage: str,
+    grains: list[str],
+    expected: tuple[str, float, float],
+    refresher: Refresher,
+    connection: psycopg.Connection,
+) -> None:
+    connection.execute(f"update rollups.{damage} where dimension = 'total' and grain = any(%s)", [grains])
+    assert differences(refresher, connection) == [(grain, *expected) for grain in grains]
+
+
+def test_weeks_and_months_of_a_preview_are_counted_from_its_own_days(
+    computed: HandMadeLake, refresher: Refresher, connection: psycopg.Connection
+) -> None:
+    """An event that nobody has told the pipeline of."""
+    computed.append([event("e3", OLD + timedelta(hours=3), user_id="v")])
+    found = differences(refresher, connection)
+    assert {("day", "visitors", 1, 2), ("week", "visitors", 1, 2), ("month", "visitors", 1, 2)} <= set(found)
+    assert connection.execute("select max(visitors) from rollups.metric").fetchone() == (1,)
 
 
 @pytest.mark.usefixtures("computed")
