@@ -9,7 +9,7 @@ import psycopg
 
 from analytics_pipeline.engines import hour_profile
 from analytics_pipeline.lib import calendar
-from analytics_pipeline.lib.anomaly import WEEKS, counted_by, elapsed_of, judge, same_hours
+from analytics_pipeline.lib.anomaly import WEEKS, counted_by, elapsed_of, is_news, judge, same_hours
 from analytics_pipeline.lib.calendar import MOMENT, Period
 from analytics_pipeline.refresh import Refresher
 from analytics_pipeline.stores import anomalies as store
@@ -106,14 +106,18 @@ def _running(
 
 
 def _settle(connection: psycopg.Connection, now: datetime) -> None:
-    """An anomaly is over once a complete hour, of those since it was found, is usual and the running one is too."""
+    """Open incidents of flagged hours that chance does not explain.
+
+    One is over once a complete hour, of those since it was found, is none of them and the running one is not either.
+    """
     firing: dict[Key, Finding] = {}
     usual_until: dict[Key, datetime] = {}
-    for app_id, metric, start, _computed, is_partial, is_anomaly in store.latest(connection, now - RECENT):
-        if is_anomaly:
-            firing[app_id, metric] = _finding(connection, app_id, metric, start)
-        elif not is_partial:
-            usual_until[app_id, metric] = start + HOUR
+    for hour in store.latest(connection, now - RECENT):
+        key = hour.app_id, hour.metric
+        if hour.is_anomaly and hour.expected is not None and is_news(hour.current, hour.expected):
+            firing[key] = _finding(connection, *key, hour.start)
+        elif not hour.is_partial:
+            usual_until[key] = hour.start + HOUR
     hold = [
         key
         for key, opened_at in incidents.open_since(connection, KIND).items()

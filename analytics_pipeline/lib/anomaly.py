@@ -16,6 +16,8 @@ LEAST_EXPECTED = 30
 MOST_DEVIATIONS = 3
 # The median absolute deviation of normally spread numbers is their standard deviation over this.
 MAD_TO_DEVIATION = 1.4826
+# An unusual hour is news only so many roots of the expected number away from it: see docs/decisions/0017.
+NEWS_ROOTS = 4
 DAY, NEARBY = timedelta(days=1), timedelta(hours=3)
 
 
@@ -69,6 +71,14 @@ def same_hours(hour: Period, zone: ZoneInfo) -> list[Period | None]:
         same = [one for one in hours if (one.local_date, one.local_hour) == (date, hour.local_hour)]
         found.append(next((one for one in same if one.utc_offset_minutes == hour.utc_offset_minutes), _first(same)))
     return found
+
+
+def is_news(current: float, expected: float) -> bool:
+    """Whether chance leaves a flagged number unexplained: a count varies by its root where nothing has changed.
+
+    Two to four weeks say so little about their spread that a sixth and more of steady hours are flagged.
+    """
+    return abs(current - expected) > NEWS_ROOTS * sqrt(expected)
 
 
 def counted_by(minutes: Sequence[int], elapsed: timedelta) -> float:

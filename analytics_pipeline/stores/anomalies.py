@@ -103,17 +103,28 @@ def write(connection: psycopg.Connection, rows: Sequence[Row], now: datetime) ->
         )
 
 
-def latest(connection: psycopg.Connection, since: datetime) -> list[tuple[str, str, datetime, datetime, bool, bool]]:
-    """Of each app and metric the running and the last complete hour that start after `since`.
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """What an hour was found to be; `expected` is None where nothing is known of the weeks before."""
 
-    (app_id, metric, period_start, computed_at, is_partial, is_anomaly)
-    """
-    return connection.execute(
-        "select distinct on (app_id, metric, is_partial) app_id, metric, period_start, computed_at, is_partial,"
-        " is_anomaly from rollups.hourly_anomaly where period_start > %s"
+    app_id: str
+    metric: str
+    start: datetime
+    current: int
+    expected: float | None
+    is_partial: bool
+    is_anomaly: bool
+
+
+def latest(connection: psycopg.Connection, since: datetime) -> list[Latest]:
+    """Of each app and metric the running and the last complete hour that start after `since`."""
+    rows = connection.execute(
+        "select distinct on (app_id, metric, is_partial) app_id, metric, period_start, current_value, expected_value,"
+        " is_partial, is_anomaly from rollups.hourly_anomaly where period_start > %s"
         " order by app_id, metric, is_partial, period_start desc",
         [since],
     ).fetchall()
+    return [Latest(*row) for row in rows]
 
 
 def lacking_profiles(connection: psycopg.Connection, hours: Sequence[Period], now: datetime) -> list[Period]:

@@ -12,6 +12,7 @@ from analytics_pipeline.defs.resources import LakeEngine
 from analytics_pipeline.defs.rollups.assets import DAILY_KEY, HOURLY_KEY
 from analytics_pipeline.defs.watch.assets import HOURLY_ANOMALY
 from analytics_pipeline.engines import lake_domain
+from analytics_pipeline.lib.anomaly import is_news
 from analytics_pipeline.stores import plausibility
 from eventmill import warehouse
 from eventmill.settings import load_settings
@@ -85,7 +86,7 @@ def _plausible(name: str, asset: dg.AssetKey, text: str) -> dg.AssetChecksDefini
 
 
 def unusual_volume(connection: psycopg.Connection, now: datetime) -> plausibility.Findings:
-    """Apps whose last complete hour of the last three has unusually many or few events."""
+    """Apps whose last complete hour of the last three has unusually many or few events, more than chance explains."""
     rows = connection.execute(
         "select app_id, period_start, current_value, expected_value from (select distinct on (app_id) *"
         "  from rollups.hourly_anomaly where metric = 'events' and not is_partial and period_start > %s"
@@ -95,6 +96,7 @@ def unusual_volume(connection: psycopg.Connection, now: datetime) -> plausibilit
     return {
         app_id: [f"{start.isoformat(timespec='minutes')}: {current:,} events, {expected:,.0f} are usual"]
         for app_id, start, current, expected in rows
+        if is_news(current, expected)
     }
 
 

@@ -136,6 +136,13 @@ def test_an_anomaly_is_over_after_a_usual_hour_and_not_before(weeks: psycopg.Con
     assert incidents(weeks) == [("anomaly", False)]
 
 
+def test_a_flagged_hour_that_chance_explains_is_no_incident(weeks: psycopg.Connection) -> None:
+    put(weeks, LAST, 135)
+    anomalies.update(weeks, NOW)
+    assert found(weeks, LAST) == (135, 100, 35, False, True)
+    assert incidents(weeks) == []
+
+
 def test_profiles_are_read_from_the_lake_once(
     settings: Settings, lake: HandMadeLake, refresher: Refresher, weeks: psycopg.Connection, clock: Clock
 ) -> None:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from analytics_pipeline.lib import calendar
-from analytics_pipeline.lib.anomaly import counted_by, judge, same_hours
+from analytics_pipeline.lib.anomaly import counted_by, is_news, judge, same_hours
 from analytics_pipeline.lib.calendar import Period
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -106,3 +106,12 @@ def test_part_of_an_hour_is_counted_to_the_second() -> None:
     minutes = [60, 30, *[0] * 58]
     assert counted_by(minutes, timedelta(seconds=90)) == 75
     assert counted_by(minutes, timedelta(hours=1)) == 90
+
+
+@pytest.mark.parametrize(
+    ("current", "expected", "news"), [(140, 100, False), (141, 100, True), (59, 100, True), (5, 30, True)]
+)
+def test_a_number_is_news_further_than_four_roots_from_the_expected_one(
+    current: float, expected: float, news: bool
+) -> None:
+    assert is_news(current, expected) is news
