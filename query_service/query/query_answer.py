@@ -25,7 +25,7 @@ class QueryMeta(Meta, kw_only=True):
     """What an answer of version 2 says of itself.
 
     `why` the source was chosen. `floor`: raw events before it have left the lake, so a range that begins earlier is not
-    exact. `currencies` are those of `revenue`, which is null where there are several.
+    exact. `currencies` are those of `revenue`, which is null where there are several: rows have it by currency then.
     """
 
     granularity: str | None

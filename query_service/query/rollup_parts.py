@@ -37,7 +37,8 @@ PLACES: Mapping[str, Mapping[str, int]] = {
     REVENUE.name: {"revenue": 11},
     GOAL.name: {"sessions": 7},
 }
-CURRENCY = 12
+AMOUNT = PLACES[REVENUE.name]["revenue"]
+CURRENCY = AMOUNT + 1
 
 
 _ROWS: LiteralString = """

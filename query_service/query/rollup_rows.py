@@ -5,16 +5,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from eventmill.analysis.filters import Op
 from query_service.query.periods import place_of
 from query_service.query.planner import PAIRS, TOTAL, Part
-from query_service.query.rollup_parts import CURRENCY, PLACES, traffic_of
+from query_service.query.rollup_parts import AMOUNT, CURRENCY, PLACES, traffic_of
 from query_service.query.spec import QuerySpec
 
 Raw = Sequence[Any]
 Values = tuple[str | None, ...]
+# Revenue by currency, beside a row's measures.
+AMOUNTS = "revenue_by_currency"
 
 
 class TooCoarse(Exception):  # noqa: N818 - it reads as what it is
@@ -32,7 +35,7 @@ class Key:
 
 @dataclass(slots=True)
 class Cells:
-    """Measures by row. `currencies` are those that `revenue` was counted in."""
+    """Measures by row; that of revenue stands by currency, too, under AMOUNTS. `currencies` are all that there are."""
 
     rows: dict[Key, dict[str, Any]] = field(default_factory=dict)
     currencies: set[str] = field(default_factory=set)
@@ -55,7 +58,12 @@ class Cells:
                 for name, column in columns[traffic]:
                     cell[name] = cell.get(name, 0) + raw[column]
                 if raw[CURRENCY] is not None:
-                    self.currencies.add(raw[CURRENCY])
+                    self._add_amount(cell, raw[CURRENCY], raw[AMOUNT])
+
+    def _add_amount(self, cell: dict[str, Any], currency: str, amount: Decimal) -> None:
+        self.currencies.add(currency)
+        amounts = cell.setdefault(AMOUNTS, {})
+        amounts[currency] = amounts.get(currency, 0) + amount
 
     def finish(self, spec: QuerySpec, parts: Sequence[Part]) -> None:
         """Fill in what has no row: 0, or None where it may lie among the values left together. Raises TooCoarse."""

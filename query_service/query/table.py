@@ -1,17 +1,18 @@
 """Makes an answer's rows of measures: every period, ratios, order, page, and the comparison beside each row."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from query_service.query import numbers
 from query_service.query.periods import place_of
-from query_service.query.rollup_rows import Cells, Values
+from query_service.query.rollup_rows import AMOUNTS, Cells, Values
 from query_service.query.sources import Row
 from query_service.query.spec import TIMESTAMP, QuerySpec
 
 IS_OTHER = "is_other"
+REVENUE = "revenue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +27,21 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Lines about a range. `is_ordered`: they are in the question's order already, and only its page."""
+    """Lines about a range. `is_ordered`: they are in the question's order already, and only its page.
+
+    `currencies` are those that its revenue was counted in.
+    """
 
     buckets: tuple[datetime, ...]
     lines: Sequence[Line]
     is_ordered: bool = False
+    currencies: frozenset[str] = frozenset()
 
 
 def of_cells(spec: QuerySpec, cells: Cells, now: datetime) -> Table:
     """The table of what the rollups answered."""
     lines = (Line(key.bucket, key.values, key.is_other, cell) for key, cell in cells.rows.items())
-    return _table(spec, lines, now, is_ordered=False)
+    return replace(_table(spec, lines, now, is_ordered=False), currencies=frozenset(cells.currencies))
 
 
 def of_rows(spec: QuerySpec, rows: Iterable[Row], now: datetime) -> Table:
@@ -59,15 +64,16 @@ def written(spec: QuerySpec, table: Table, before: Table | None) -> tuple[list[d
     lines = _page(spec, table)
     zone = spec.tenant.time_zone
     stamps = [at.astimezone(zone).isoformat() for at in table.buckets] if spec.granularity else []
+    currencies = _currencies(spec, table, before)
     rows = []
     for line in lines[: spec.limit]:
         row: dict[str, Any] = {TIMESTAMP: stamps[line.bucket]} if spec.granularity else {}
         row |= zip(spec.dimensions, line.values, strict=True)
         if line.is_other:
             row[IS_OTHER] = True
-        rows.append(row | {name: numbers.metric(name, line.measures) for name in spec.metrics})
+        rows.append(row | _numbers(spec, line.measures, currencies))
     if before is not None:
-        _compare(spec, list(zip(lines, rows, strict=False)), before)
+        _compare(spec, list(zip(lines, rows, strict=False)), before, currencies)
     return rows, len(lines) > spec.limit
 
 
@@ -127,7 +133,36 @@ def _reader(spec: QuerySpec, name: str) -> Callable[[Line], Any]:
     return lambda line: numbers.metric(name, line.measures)
 
 
-def _compare(spec: QuerySpec, rows: Sequence[tuple[Line, dict[str, Any]]], before: Table) -> None:
+def _currencies(spec: QuerySpec, table: Table, before: Table | None) -> Sequence[str]:
+    """Those that revenue stands apart in: where there are several, in the range or in the one beside it."""
+    if REVENUE not in spec.metrics:
+        return ()
+    found = table.currencies | (frozenset() if before is None else before.currencies)
+    return sorted(found) if len(found) > 1 else ()
+
+
+def _numbers(spec: QuerySpec, measures: Mapping[str, Any], currencies: Sequence[str]) -> dict[str, Any]:
+    """The metrics of a row by name, and revenue by currency where that stands apart."""
+    found: dict[str, Any] = {name: numbers.metric(name, measures) for name in spec.metrics}
+    if currencies:
+        # A row without amounts has no revenue, or it is not known.
+        amounts = measures.get(AMOUNTS) or dict.fromkeys(currencies, measures[REVENUE])
+        found[AMOUNTS] = {one: numbers.plain(amounts.get(one, 0)) for one in currencies}
+    return found
+
+
+def _changes(spec: QuerySpec, now: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """By how many percent each number has changed; revenue of one currency is no change of another's."""
+    found: dict[str, Any] = {name: numbers.change(now[name], earlier[name]) for name in spec.metrics}
+    if AMOUNTS in now:
+        found[REVENUE] = None
+        found[AMOUNTS] = {one: numbers.change(now[AMOUNTS][one], value) for one, value in earlier[AMOUNTS].items()}
+    return found
+
+
+def _compare(
+    spec: QuerySpec, rows: Sequence[tuple[Line, dict[str, Any]]], before: Table, currencies: Sequence[str]
+) -> None:
     """Beside each row the same position of the earlier range; null where that has none."""
     zone = spec.tenant.time_zone
     found = {(line.bucket, line.values, line.is_other): line.measures for line in before.lines}
@@ -137,7 +172,6 @@ def _compare(spec: QuerySpec, rows: Sequence[tuple[Line, dict[str, Any]]], befor
             row |= {"previous": None, "change_percent": dict.fromkeys(spec.metrics)}
             continue
         measures = found.get((line.bucket, line.values, line.is_other), nothing)
-        earlier = {name: numbers.metric(name, measures) for name in spec.metrics}
+        earlier = _numbers(spec, measures, currencies)
         stamp = {TIMESTAMP: before.buckets[line.bucket].astimezone(zone).isoformat()} if spec.granularity else {}
-        changes = {name: numbers.change(row[name], earlier[name]) for name in spec.metrics}
-        row |= {"previous": stamp | earlier, "change_percent": changes}
+        row |= {"previous": stamp | earlier, "change_percent": _changes(spec, row, earlier)}

@@ -158,8 +158,17 @@ async def test_a_goal_is_counted_by_its_sessions(path: QueryPath) -> None:
 
 async def test_revenue_in_several_currencies_is_not_added_up(path: QueryPath) -> None:
     answer = await path.query({"metrics": ["revenue"], "date_range": SPAN}, APPS)
-    assert answer.data == [{"revenue": None}]
+    assert answer.data == [{"revenue": None, "revenue_by_currency": {"EUR": 7.5, "USD": 2.0}}]
     assert answer.meta.currencies == ["EUR", "USD"]
+
+
+async def test_revenue_of_several_currencies_is_compared_currency_by_currency(path: QueryPath) -> None:
+    asked = {"metrics": ["revenue"], "date_range": SPAN, "compare": [SPAN[0], SPAN[1]], "granularity": "day"}
+    rows = (await path.query(asked, APPS)).data
+    paid = next(row for row in rows if row["revenue_by_currency"]["EUR"])
+    assert paid["previous"]["revenue_by_currency"] == paid["revenue_by_currency"] == {"EUR": 7.5, "USD": 2.0}
+    assert paid["change_percent"] == {"revenue": None, "revenue_by_currency": {"EUR": 0.0, "USD": 0.0}}
+    assert {"EUR": 0, "USD": 0} in [row["revenue_by_currency"] for row in rows]
 
 
 async def test_an_answer_says_what_it_rests_on(path: QueryPath) -> None:
