@@ -39,10 +39,16 @@ MARTS: Mapping[str, Sequence[tuple[str, str]]] = {
 
 
 class HealthMeta(msgspec.Struct, kw_only=True):
-    """When it was told, and through which instant everything that arrived is in the lake."""
+    """When it was told, and through which instant everything that arrived is in the lake.
+
+    The counts are those of the marts, exact as far as `late_pending` events do not wait.
+    """
 
     as_of: datetime
     complete_through: datetime | None
+    late_pending: int
+    source: str = "rollup"
+    exact: bool = True
 
 
 class HealthAnswer(msgspec.Struct, kw_only=True):
@@ -92,8 +98,9 @@ def health_answer(tenant: Tenant, app: Mapping[str, Any], found: Mapping[str, Ro
         "restatements": {row["cause"]: row["periods"] for row in found["restatements"]},
         "webhooks": deliveries,
     }
-    through = lake["complete_through"]
-    return HealthAnswer(data=data, meta=HealthMeta(as_of=lake["as_of"].astimezone(UTC), complete_through=through))
+    late = max((row["late_pending"] or 0 for row in tables), default=0)
+    meta = HealthMeta(as_of=lake["as_of"].astimezone(UTC), complete_through=lake["complete_through"], late_pending=late)
+    return HealthAnswer(data=data, meta=meta)
 
 
 def _status(found: Mapping[str, Rows], tables: Rows, app: Mapping[str, Any]) -> Status:

@@ -7,7 +7,7 @@ from litestar import get
 from litestar.datastructures import State
 
 from eventmill import dbt, metric_catalog
-from eventmill.metric_catalog import Metric
+from eventmill.metric_catalog import Metric, Term
 from eventmill.settings import Settings
 from query_service.rest.problems import PROBLEMS
 
@@ -27,24 +27,42 @@ class Catalog:
     meta: CatalogMeta
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Every word that the documentation defines, by name."""
+
+    data: list[Term]
+    meta: CatalogMeta
+
+
 class CatalogReader:
-    """Reads the catalog from dbt's manifest once: it belongs to the program, not to the numbers."""
+    """Reads the catalog from dbt's manifest once: it belongs to the program, not to the numbers.
+
+    Its methods raise EventmillError where the manifest is missing and dbt cannot make it.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = asyncio.Lock()
-        self._catalog: Catalog | None = None
+        self._found: tuple[Catalog, Terms] | None = None
 
     async def catalog(self) -> Catalog:
-        """The catalog. Raises EventmillError where the manifest is missing and dbt cannot make it."""
-        async with self._lock:
-            if self._catalog is None:
-                self._catalog = await asyncio.to_thread(self._read)
-            return self._catalog
+        """The metrics."""
+        return (await self._read_once())[0]
 
-    def _read(self) -> Catalog:
-        found = metric_catalog.read(dbt.manifest(self._settings))
-        return Catalog(found, CatalogMeta(dbt.marts_definition()))
+    async def terms(self) -> Terms:
+        """The words."""
+        return (await self._read_once())[1]
+
+    async def _read_once(self) -> tuple[Catalog, Terms]:
+        async with self._lock:
+            if self._found is None:
+                self._found = await asyncio.to_thread(self._read)
+            return self._found
+
+    def _read(self) -> tuple[Catalog, Terms]:
+        manifest, meta = dbt.manifest(self._settings), CatalogMeta(dbt.marts_definition())
+        return Catalog(metric_catalog.read(manifest), meta), Terms(metric_catalog.read_terms(manifest), meta)
 
 
 @get("/metrics", summary="The metrics that there are", responses=PROBLEMS)
@@ -55,3 +73,13 @@ async def catalog(state: State) -> Catalog:
     """
     reader: CatalogReader = state.catalog
     return await reader.catalog()
+
+
+@get("/metrics/terms", summary="What the words of the documentation mean", responses=PROBLEMS)
+async def terms(state: State) -> Terms:
+    """Rows `{name, description, mart}`: the numbers of funnels, cohorts, health and live that are no metrics.
+
+    The descriptions are those of /docs/metrics; `mart` is a view with such a column, null where none has one.
+    """
+    reader: CatalogReader = state.catalog
+    return await reader.terms()

@@ -22,6 +22,7 @@ from query_service.query.path import QueryPath, utc_now
 from query_service.reader import Reader
 from query_service.rest import parameters as p
 from query_service.rest.bodies import etag, expected_version, json_object
+from query_service.rest.catalog import Catalog, CatalogReader, Terms
 from query_service.rest.problems import PROBLEMS
 
 Covered = NamedDependency[tuple[str, ...]]
@@ -154,6 +155,20 @@ async def shared_widget(state: State, token: FromPath[str], place: FromPath[str]
     return Response(content, media_type=MediaType.JSON, headers=PRIVATE)
 
 
+@get("/{token:str}/metrics", summary="What the numbers of a shared dashboard mean", responses=PROBLEMS)
+async def shared_metrics(state: State, token: FromPath[str]) -> Response[Catalog]:
+    """As `GET /api/metrics`, for whoever has the link."""
+    await _store(state).run(lambda connection: dashboards.shared(connection, token))
+    return Response(await _catalog(state).catalog(), headers=PRIVATE)
+
+
+@get("/{token:str}/metrics/terms", summary="What its words mean", responses=PROBLEMS)
+async def shared_terms(state: State, token: FromPath[str]) -> Response[Terms]:
+    """As `GET /api/metrics/terms`, for whoever has the link."""
+    await _store(state).run(lambda connection: dashboards.shared(connection, token))
+    return Response(await _catalog(state).terms(), headers=PRIVATE)
+
+
 async def _app(state: State, app_id: str | None, covered: Sequence[str]) -> str:
     return (await _path(state).tenant({"app_id": app_id}, covered)).app_id
 
@@ -161,6 +176,11 @@ async def _app(state: State, app_id: str | None, covered: Sequence[str]) -> str:
 def _path(state: State) -> QueryPath:
     path: QueryPath = state.path
     return path
+
+
+def _catalog(state: State) -> CatalogReader:
+    reader: CatalogReader = state.catalog
+    return reader
 
 
 def _store(state: State) -> ControlStore:
@@ -195,4 +215,9 @@ ENDPOINTS = [
     *(list_dashboards, get_dashboard, create_dashboard, update_dashboard, delete_dashboard),
     *(list_shares, create_share, revoke_share),
 ]
-public = Router("/api/shared", route_handlers=[shared, shared_widget], guards=[limit_strangers], tags=["dashboards"])
+public = Router(
+    "/api/shared",
+    route_handlers=[shared, shared_widget, shared_metrics, shared_terms],
+    guards=[limit_strangers],
+    tags=["dashboards"],
+)

@@ -12,7 +12,7 @@ from query_service.query.path import QueryPath
 from query_service.rest import adhoc, alerts, annotations, dashboards, events, keys, people
 from query_service.rest import parameters as p
 from query_service.rest.accounting import accounting
-from query_service.rest.catalog import catalog
+from query_service.rest.catalog import catalog, terms
 from query_service.rest.definitions import ENDPOINTS
 from query_service.rest.live import live
 from query_service.rest.problems import PROBLEMS
@@ -119,6 +119,7 @@ api = Router(
     "/api",
     route_handlers=[
         catalog,
+        terms,
         daily,
         timeseries,
         today,

@@ -117,3 +117,7 @@ def test_the_api_lists_what_the_documentation_defines(
     assert (rate["unit"], rate["numerator"], rate["additive"]) == ("percent", "bounces", False)
     assert rate["dimensions"][0] == {"name": "entry_page", "grains": ["day"]}
     assert service.problem("/api/metrics", key=None)[0] == 401
+    terms = {one["name"]: one for one in service.get("/api/metrics/terms").json()["data"]}
+    assert terms["dropoff_percent"]["mart"] == "funnel_steps"
+    assert terms["dropoff_percent"]["description"].startswith("Percent, two decimals, of those who reached the step")
+    assert terms["mart_lag"]["mart"] is None
