@@ -1,7 +1,7 @@
 # The two commands: `make up` and `make test`. Every EVENTMILL_* variable of the caller is honoured.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up test lint docs snippet dashboard bench chaos
+.PHONY: help up test lint docs pictures snippet dashboard bench chaos
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,6 +17,7 @@ help:
 	@echo "make test    install, set a browser and SDKs up and run all tests"
 	@echo "make lint    format, lint, types, imports, SQL"
 	@echo "make docs    write the generated pages of docs/ again"
+	@echo "make pictures  take the dashboard's pictures in docs/images again"
 	@echo "make snippet check and build the browser snippet; needs Node"
 	@echo "make dashboard  check the dashboard's scripts, copy its libraries again; needs Node"
 	@echo "make bench   measure: bench ingest, or NAME=freshness for another; ARGS for its options"
@@ -79,6 +80,10 @@ docs: $(INSTALLED_DEV)
 	@$(BIN)/python -m eventmill.settings_reference > docs/settings.md
 	@$(BIN)/python -m eventmill.settings_reference --env > .env.example
 	@$(BIN)/python -m query_service.graphql.schema > docs/schema.graphql
+
+pictures: $(INSTALLED_DEV)
+	@$(BIN)/python tests/browser.py
+	@$(BIN)/python -m pytest tests/integration/dashboard/test_pictures.py --pictures
 
 snippet:
 	@cd clients/snippet && $(NPM_CI) && npm run --silent check && npm run --silent build

@@ -96,6 +96,11 @@ class Shop:
         found: dict[str, Any] = answer.raise_for_status().json()
         return found
 
+    def delete(self, path: str) -> None:
+        """Take something of the shop's away that is below /api."""
+        headers = {"Authorization": f"Bearer {self.keys['shop_admin']}"}
+        httpx.delete(f"{self.url}/api/{path}", headers=headers, timeout=60).raise_for_status()
+
     def send(self, app_id: str, **fields: Any) -> None:
         """One event, as a backend publishes it."""
         given = {"event_id": f"sent-{time.time_ns()}", "event_type": "page_view", "anonymous_id": "sender", **fields}
@@ -147,7 +152,17 @@ def _events(rng: random.Random, now: datetime) -> Iterator[Row]:
             money = {"properties": json.dumps({"revenue": 20 + number, "currency": "EUR"})}
             yield event(f"p{number}", at, event_type="purchase", **money, **visitor)
         if number % 20 == 0:
-            yield event(f"l{number}", at, event_type="custom", event_name=LONG_NAME, **visitor)
+            between = at - timedelta(minutes=1)
+            yield event(f"l{number}", between, event_type="custom", event_name=LONG_NAME, **visitor)
+    yield from _from_abroad(now - timedelta(days=1))
+
+
+def _from_abroad(at: datetime) -> Iterator[Row]:
+    """Somebody who pays in another currency."""
+    visitor = {"anonymous_id": "abroad", "country": "US", "session_id": "abroad", "device_type": "desktop"}
+    yield event("abroad-1", at, page_url="https://shop.example/cart", **visitor)
+    money = json.dumps({"revenue": 15, "currency": "USD"})
+    yield event("abroad-2", at + timedelta(minutes=1), event_type="purchase", properties=money, **visitor)
 
 
 def present() -> datetime:

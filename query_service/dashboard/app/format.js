@@ -34,6 +34,19 @@ export function formatMetric(metric, value, { short = false, currency } = {}) {
   return UNITS[unitOf(metric)](Number(value), short, currency);
 }
 
+/**
+ * A metric of a row as text: revenue of several currencies is one amount after the other.
+ * @param {string} metric @param {Record<string, any>} row @param {{short?: boolean, currency?: string}} [options]
+ */
+export function formatOf(metric, row, options = {}) {
+  const amounts = amountsOf(metric, row).filter(([, amount]) => amount !== 0);
+  if (!amounts.length) return formatMetric(metric, row.revenue_by_currency ? 0 : row[metric], options);
+  return amounts.map(([currency, amount]) => formatMetric(metric, amount, { ...options, currency })).join(" · ");
+}
+
+/** Revenue by currency where there are several; nothing where there is one. @param {string} metric @param {Record<string, any> | null | undefined} row @returns {[currency: string, amount: number | null][]} */
+export const amountsOf = (metric, row) => (metric === "revenue" && row?.revenue_by_currency ? Object.entries(row.revenue_by_currency) : []);
+
 /** For the axis of a chart. @param {string} metric @param {number} value @param {string} [currency] */
 export function formatAxis(metric, value, currency) {
   if (unitOf(metric) === "count" || unitOf(metric) === "ratio") return compact.format(value);

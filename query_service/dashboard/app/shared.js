@@ -1,6 +1,7 @@
 // A board for whoever has its link: nothing to sign in to, nothing to change.
 import { html, render, useEffect } from "./html.js";
 import { beat, startBeating } from "./data/beat.js";
+import { askForDefinitionsAt } from "./data/catalog.js";
 import { useGet, usePost } from "./data/questions.js";
 import { formatInstant } from "./format.js";
 import { apps } from "./state/apps.js";
@@ -37,6 +38,7 @@ function Shared() {
   </main>`;
 }
 
+askForDefinitionsAt(`shared/${encodeURIComponent(token)}/metrics`);
 startBeating();
 const place = /** @type {HTMLElement} */ (document.getElementById("app"));
 place.replaceChildren();

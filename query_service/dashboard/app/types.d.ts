@@ -22,8 +22,10 @@ export interface Question {
 export interface Row {
   timestamp?: string;
   is_other?: boolean;
+  /** Where revenue is of several currencies: it is null then. */
+  revenue_by_currency?: Record<string, number | null>;
   previous?: Record<string, any> | null;
-  change_percent?: Record<string, number | null>;
+  change_percent?: Record<string, any>;
   [name: string]: any;
 }
 

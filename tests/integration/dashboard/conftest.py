@@ -1,6 +1,9 @@
 """One seeded installation and one browser for all tests of the dashboard."""
 
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,32 +21,47 @@ from tests.databases import drop_database
 from tests.workers import free_ports
 
 OpenPage = Callable[..., Page]
+MakeShop = Callable[[Settings, datetime], Shop]
 PATIENCE_MS = 30_000
 
 
 @pytest.fixture(scope="session")
-def shop(
+def make(
     postgres: PostgresServer,
     _marts_template: str,
+    marts_home: Path,
     start_nats: Callable[[], NatsServer],
     new_directory: Callable[[], Path],
-) -> Iterator[Shop]:
-    """A service over three days of a shop, in a database of its own."""
-    name = f"dashboard_{next(NUMBERS)}"
-    (port,) = free_ports(1)
-    with psycopg.connect(postgres.address(), autocommit=True) as connection:
-        connection.execute(f"create database {name} template {_marts_template}")
-        settings = Settings(
-            home=new_directory(),
-            database_url=postgres.address(name),
-            nats_url=f"nats://127.0.0.1:{start_nats().port}",
-            http_port=port,
-        )
-        made = make_shop(settings, present())
-        made.start()
-        yield made
-        made.stop()
-        drop_database(connection, name)
+) -> Iterator[Callable[[MakeShop], Shop]]:
+    """Starts a service over what a function makes of an empty installation, each in a database of its own."""
+    with ExitStack() as stack:
+        connection = stack.enter_context(psycopg.connect(postgres.address(), autocommit=True))
+
+        def start(fill: MakeShop) -> Shop:
+            name = f"dashboard_{next(NUMBERS)}"
+            (port,) = free_ports(1)
+            connection.execute(f"create database {name} template {_marts_template}")
+            stack.callback(drop_database, connection, name)
+            settings = Settings(
+                home=new_directory(),
+                database_url=postgres.address(name),
+                nats_url=f"nats://127.0.0.1:{start_nats().port}",
+                http_port=port,
+            )
+            # What the numbers mean: it is known once the marts are, and takes dbt many seconds to write again.
+            shutil.copytree(marts_home / "dbt" / "manifest", settings.home / "dbt" / "manifest")
+            made = fill(settings, present())
+            made.start()
+            stack.callback(made.stop)
+            return made
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def shop(make: Callable[[MakeShop], Shop]) -> Shop:
+    """Three days of a shop."""
+    return make(make_shop)
 
 
 # Not for the whole session: playwright keeps an event loop running, and asynchronous tests that follow have none then.
@@ -62,7 +80,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser, shop: Shop) -> Iterator[OpenPage]:
-    """Opens an address of the dashboard, signed in with a key, in a fresh profile.
+    """Opens an address of the shop's dashboard; see `opening`."""
+    with opening(browser, shop) as open_:
+        yield open_
+
+
+@contextmanager
+def opening(browser: Browser, shop: Shop) -> Iterator[OpenPage]:
+    """Opens addresses of a dashboard, signed in with a key, each in a fresh profile.
 
     Errors on the console, of scripts and of the policy, and requests to other hosts, fail the test; `may_lose` forgives
     requests that failed.
@@ -92,7 +117,18 @@ def open_page(browser: Browser, shop: Shop) -> Iterator[OpenPage]:
     assert troubles == []
 
 
+def settled(page: Page) -> None:
+    """Wait until nothing of the page is loading."""
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.locator(".bone, [aria-busy=true]")).to_have_count(0)
+
+
 def _note(troubles: list[str], message: Any, *, may_lose: bool) -> None:
     is_lost = any(words in message.text for words in ("Failed to load resource", "WebSocket connection to"))
     if message.type in {"error", "warning"} and not (may_lose and is_lost):
         troubles.append(message.text)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--pictures`, where this folder or a file of it is named."""
+    parser.addoption("--pictures", action="store_true", help="write the dashboard's pictures to docs/images")

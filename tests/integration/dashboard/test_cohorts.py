@@ -57,7 +57,7 @@ def test_a_goal_shows_its_conversion_and_who_reached_it(open_page: OpenPage, sho
     [people] = shop.ask(metrics=["unique_visitors"], date_range="7d", filters=[["is", "event_type", ["purchase"]]])[
         "data"
     ]
-    goal.get_by_role("button", name="visitors").click()
+    goal.get_by_role("button", name="Purchase: visitors").click()
     expect(page.locator(".total")).to_have_text(str(people["unique_visitors"]))
     page.get_by_role("button", name="Close").click()
     page.get_by_role("button", name="New goal").click()

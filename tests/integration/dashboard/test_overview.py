@@ -27,10 +27,49 @@ def test_the_cards_show_what_the_api_answers(open_page: OpenPage, shop: Shop) ->
 
 
 def test_goal_and_revenue_have_cards_where_there_are_any(open_page: OpenPage, shop: Shop) -> None:
-    page = open_page("#/shop/overview?range=7d")
-    [expected] = shop.ask(metrics=["revenue"], date_range="7d")["data"]
+    page = open_page("#/shop/overview?range=7d&f=is:country:DE")
+    [expected] = shop.ask(metrics=["revenue"], date_range="7d", filters=[["is", "country", ["DE"]]])["data"]
     expect(page.locator("[data-metric=revenue] .stat-value")).to_have_text(f"€{expected['revenue']:,.0f}")
     expect(page.locator("[data-metric=conversion_rate] .stat-label")).to_contain_text("Purchase")
+
+
+def test_revenue_in_several_currencies_has_a_line_for_each(open_page: OpenPage, shop: Shop) -> None:
+    page = open_page("#/shop/overview?range=7d&metric=revenue")
+    [row] = shop.ask(metrics=["revenue"], date_range="7d")["data"]
+    amounts = row["revenue_by_currency"]
+    lines = page.locator("[data-metric=revenue] .amounts > span")
+    expect(lines.nth(0)).to_have_text(re.compile(rf"^€{amounts['EUR']:,.0f}\b"))
+    expect(lines.nth(1)).to_have_text(re.compile(rf"^US\${amounts['USD']:,.0f}\b"))
+    expect(page.get_by_role("region", name="Course").locator(".legend li")).to_have_text(["EUR", "USD"])
+
+
+def test_a_click_on_an_entry_page_shows_the_visits_that_began_there(open_page: OpenPage, shop: Shop) -> None:
+    page = open_page("#/shop/overview?range=7d&pages=entry_page")
+    top, *_ = shop.ask(metrics=["sessions_started"], dimensions=["entry_page"], date_range="7d")["data"]
+    page.get_by_role("region", name="Pages").locator("button.bar-name").first.click()
+    expect(page).to_have_url(re.compile("f=is:entry_page:"))
+    began = {"date_range": "7d", "filters": [["is", "entry_page", [top["entry_page"]]]]}
+    [visits] = shop.ask(metrics=["sessions_started"], **began)["data"]
+    expect(page.locator("[data-metric=sessions_started] .stat-value")).to_have_text(str(visits["sessions_started"]))
+    expect(page.get_by_text("Visitors, views and events are not known by it")).to_be_visible()
+    countries = shop.ask(metrics=["sessions_started"], dimensions=["country"], **began)["data"]
+    values = page.get_by_role("region", name="Countries").locator(".bar-value")
+    named_first = sorted(countries, key=lambda row: row["country"] is None)
+    expect(values).to_have_text([str(row["sessions_started"]) for row in named_first])
+    page.go_back()
+    expect(page.locator("[data-metric=unique_visitors]")).to_be_visible()
+
+
+def test_a_chosen_list_and_its_drawer_are_in_the_address(open_page: OpenPage) -> None:
+    page = open_page("#/shop/overview?range=7d&f=is:country:DE&devices=browser")
+    expect(page.get_by_role("region", name="Devices").get_by_role("button", name="Browser")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    page.evaluate("location.hash += '&all=devices'")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("heading", name="Devices: Browser")).to_be_visible()
+    page.go_back()
+    expect(dialog).to_have_count(0)
 
 
 def test_lists_and_chart_show_what_the_api_answers(open_page: OpenPage, shop: Shop) -> None:

@@ -3,19 +3,33 @@ import { signal } from "../html.js";
 import { ask } from "./api.js";
 
 /** @typedef {import("../types.d.ts").Metric} Metric */
+/** A word of the documentation, for what is no metric. @typedef {{name: string, description: string, mart: string | null}} Word */
 
 /** @type {import("../../vendor/signals.js").Signal<Map<string, Metric>>} */
 const catalog = signal(new Map());
-/** @type {Promise<void> | null} */
-let loading = null;
+/** @type {import("../../vendor/signals.js").Signal<Map<string, Word>>} */
+const words = signal(new Map());
+let place = "metrics";
+/** @type {Map<string, Promise<void>>} */
+const loading = new Map();
 
-/** Read the catalog once; without it, labels are those below and tooltips say less. */
-export function loadCatalog() {
-  loading ??= ask("metrics").then(
-    ({ data }) => void (catalog.value = new Map(data.map((/** @type {Metric} */ one) => [one.name, one]))),
-    () => void (loading = null),
+/** Where definitions are asked for: a shared board has no credential but its token. @param {string} path */
+export const askForDefinitionsAt = (path) => void (place = path);
+/** Read the metrics once; without them, labels are those below and tooltips say less. */
+export const loadCatalog = () => load(place, catalog);
+/** Read the other words of the documentation once. */
+export const loadWords = () => load(`${place}/terms`, words);
+
+/** @param {string} path @param {import("../../vendor/signals.js").Signal<Map<string, any>>} into */
+function load(path, into) {
+  const known = loading.get(path);
+  if (known) return known;
+  const asked = ask(path).then(
+    ({ data }) => void (into.value = new Map(data.map((/** @type {{name: string}} */ one) => [one.name, one]))),
+    () => void loading.delete(path),
   );
-  return loading;
+  loading.set(path, asked);
+  return asked;
 }
 
 /** Labels of metrics, short enough for a card. @type {Record<string, string>} */
@@ -63,6 +77,8 @@ export const isLessBetter = (name) => LESS_IS_BETTER.has(name);
 export const labelOf = (name) => LABELS[name] ?? catalog.value.get(name)?.label ?? name.replaceAll("_", " ");
 /** What the number means, as the metrics' documentation has it. @param {string} name */
 export const describe = (name) => catalog.value.get(name) ?? null;
+/** The same of a word that is no metric. @param {string} name */
+export const explain = (name) => words.value.get(name) ?? null;
 /** Metrics that Explore offers. */
 export const METRICS = Object.keys(LABELS).filter((name) => !["goal_sessions", "dau", "wau", "mau"].includes(name));
 export const GOAL_METRICS = new Set(["converted_sessions", "conversion_rate", "goal_sessions"]);
@@ -76,6 +92,20 @@ export function familyOf(name) {
 }
 /** Metrics of sessions have no properties, but pages of entry and exit. @param {string} name */
 export const isOfSessions = (name) => familyOf(name) === "sessions" || familyOf(name) === "goal";
+
+/** Sessions have these; events do not. */
+const OF_VISITS = new Set(["entry_page", "exit_page"]);
+/** What sessions can be chosen by; their page is the one that they entered on. */
+export const SESSION_FIELDS = new Set([...OF_VISITS, "page_url", "source", "channel", "referrer_host", "utm_source", "utm_medium", "utm_campaign", "country", "device_type", "os", "browser"]);
+
+/** @typedef {import("../types.d.ts").Filter} Filter */
+/** Whether the filters choose sessions by their pages: numbers of events are not known then. @param {Filter[]} filters */
+export const isOfVisits = (filters) => filters.some(([, field]) => OF_VISITS.has(field));
+/** Those of the filters that any number is known by together with one more. @param {Filter[]} filters @param {string} field */
+export function agreeing(filters, field) {
+  if (OF_VISITS.has(field)) return filters.filter((one) => SESSION_FIELDS.has(one[1]));
+  return SESSION_FIELDS.has(field) ? filters : filters.filter((one) => !OF_VISITS.has(one[1]));
+}
 
 /** @type {Record<string, string>} */
 const FIELDS = {

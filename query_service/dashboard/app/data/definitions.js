@@ -16,8 +16,9 @@ import { fieldLabel } from "./catalog.js";
  * @property {string} [from]
  * @property {string} [to]
  * @property {boolean} [include_bots]
- * @property {any[]} [exclude]
+ * @property {Exclusion[]} [exclude]
  */
+/** Events that break a path between two steps, numbered from 1. @typedef {EventFilter & {from_step?: number, to_step?: number}} Exclusion */
 /**
  * @typedef {object} Cohort
  * @property {EventFilter} filter
@@ -71,6 +72,40 @@ export function cohortWords({ filter, return_event, at_least = 1, from, to }) {
   const when = [from && `from ${from}`, to && `before ${to}`].filter(Boolean).join(" ");
   const back = return_event === "any" ? "any event" : return_event ? filterWords(return_event) : "the same event";
   return `Who had ${filterWords(filter)}${often}${when && ` ${when}`}; coming back is ${back}`;
+}
+
+/** The funnel after its steps or order have changed: no exclusion names a step that there is not. @param {Funnel} funnel @returns {Funnel} */
+export function fitting(funnel) {
+  const count = funnel.steps.length;
+  const exclude = (funnel.exclude ?? []).map(({ from_step, to_step, ...filter }) => {
+    if (funnel.order === "any") return filter;
+    const first = from_step === undefined ? undefined : Math.min(from_step, count - 1);
+    const last = to_step === undefined || to_step >= count ? undefined : Math.max(to_step, (first ?? 1) + 1);
+    return { ...filter, from_step: first === 1 ? undefined : first, to_step: last === count ? undefined : last };
+  });
+  return { ...funnel, exclude: exclude.length ? exclude : undefined };
+}
+
+/** What a funnel is broken by, in words; empty where nothing does. @param {Funnel} funnel */
+export function exclusionWords({ exclude = [], steps, order }) {
+  const all = exclude.map((one) => {
+    const [first, last] = [one.from_step ?? 1, one.to_step ?? steps.length];
+    return `${filterWords(one)}${order === "any" || last - first === steps.length - 1 ? "" : ` between steps ${first} and ${last}`}`;
+  });
+  return all.length ? `Not with ${all.join(", nor ")}.` : "";
+}
+
+/** The instant at which a day begins in a zone. @param {string} day YYYY-MM-DD @param {string} zone */
+export function midnight(day, zone) {
+  const clock = new Intl.DateTimeFormat("en-CA", { timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  const wanted = Date.parse(`${day}T00:00:00Z`);
+  let at = wanted;
+  // What the zone's clock shows at a guess says how far off that is; twice, as the offset may change in between.
+  for (let turn = 0; turn < 2; turn += 1) {
+    const part = Object.fromEntries(clock.formatToParts(at).map(({ type, value }) => [type, value]));
+    at -= Date.parse(`${part.year}-${part.month}-${part.day}T${part.hour}:${part.minute}:${part.second}Z`) - wanted;
+  }
+  return new Date(at).toISOString().replace(".000Z", "Z");
 }
 
 /** Takes an empty choice out, so that two ways to one definition are one address. @template T @param {T} definition @returns {T} */

@@ -26,8 +26,22 @@ export function groupsOf(rows) {
   return [...groups.values()];
 }
 
+/** The number that a list is behind, and what that list is called; null where the funnel has no such number.
+ * @param {StepRow[]} rows @param {{step?: number, dropped?: boolean, kind?: string, value?: string}} behind
+ * @param {(group: Group) => string} label @returns {{title: string, count: number} | null} */
+export function countOf(rows, { step: number, dropped, kind, value }, label) {
+  const group = kind === undefined ? undefined : groupsOf(rows).find((one) => one.kind === kind && one.value === value);
+  if (kind !== undefined && !group) return null;
+  const steps = group?.steps ?? barsOf(rows);
+  const at = steps.findIndex(({ step }) => step === number);
+  const [step, next] = [steps[at], steps[at + 1]];
+  if (!step || (dropped && !next)) return null;
+  if (dropped) return { title: `After ${step.step}. ${step.name}: went no further`, count: step.users - next.users };
+  return { title: `${group ? `${label(group)}: ` : ""}${step.step}. ${step.name}`, count: step.users };
+}
+
 /** The body of POST /api/people/query for those who did a step. `group` is one of the breakdown's.
- * @param {any} definition @param {number} step @param {boolean} dropped those who went no further alone @param {Group} [group] */
+ * @param {any} definition @param {number} step @param {boolean} dropped those who went no further alone @param {Pick<Group, "kind" | "value">} [group] */
 export function peopleOf(definition, step, dropped, group) {
   const value = group && { value: group.kind === "not_set" ? null : group.value };
   return { of: "funnel", definition, step, ...(dropped ? { dropped } : {}), ...value };

@@ -33,16 +33,10 @@ export function ranked(counts) {
   return rows.map((row) => ({ ...row, part: (100 * row.count) / most })).sort((a, b) => b.count - a.count || a.name.localeCompare(b.name));
 }
 
+const PARTS = [["received", "Received"], ["stored", "Stored"], ["window_duplicate", "Copies"], ["quarantined", "Quarantined"], ["filtered", "Filtered"], ["later_duplicate", "Later copies"]];
+
 /** The two sums of accounting, as parts that add up to `received`.
- * @param {Record<string, number | null>} totals @returns {{label: string, value: number, says: string}[]} */
+ * @param {Record<string, number | null>} totals @returns {{label: string, value: number, metric: string}[]} */
 export function whatBecame(totals) {
-  const at = (/** @type {string} */ name) => totals[name] ?? 0;
-  return [
-    { label: "Received", value: at("received"), says: "Events that arrived, counted before they were decoded." },
-    { label: "Stored", value: at("stored"), says: "Events in the lake." },
-    { label: "Copies", value: at("window_duplicate"), says: "Copies that arrived soon after their first, and were left out at once." },
-    { label: "Quarantined", value: at("quarantined"), says: "Events that break a rule. They are kept whole, and can be corrected and replayed." },
-    { label: "Filtered", value: at("filtered"), says: "Events that the app's own rules leave out." },
-    { label: "Later copies", value: at("later_duplicate"), says: "Stored copies of much earlier events, which the numbers leave out." },
-  ];
+  return PARTS.map(([metric, label]) => ({ metric, label, value: totals[metric] ?? 0 }));
 }

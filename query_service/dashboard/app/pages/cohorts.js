@@ -1,5 +1,5 @@
 // Cohorts: people with something in common; how many there are, since when, and who.
-import { html, useMemo, useState } from "../html.js";
+import { html, useMemo } from "../html.js";
 import { beat } from "../data/beat.js";
 import { NEW, useCohort } from "../data/cohorts.js";
 import { cohortWords, filterWords } from "../data/definitions.js";
@@ -7,6 +7,7 @@ import { useGet, usePost } from "../data/questions.js";
 import { sizesOf } from "../data/triangle.js";
 import { formatCount, formatMetric } from "../format.js";
 import { address, go, linkTo, param } from "../state/address.js";
+import { openList, useOpened } from "../state/opened.js";
 import { mayAskForPeople } from "../state/session.js";
 import { Chart } from "../ui/chart.js";
 import { CohortBuilder } from "../ui/cohort_builder.js";
@@ -15,6 +16,7 @@ import { Count, PeopleDrawer } from "../ui/people.js";
 import { DeleteButton, SaveMenu } from "../ui/save_form.js";
 import { Answered, Boundary, Empty, Failed, Loading } from "../ui/states.js";
 import { Table } from "../ui/table.js";
+import { Term } from "../ui/term.js";
 
 export default function Cohorts() {
   const { rest, app } = address.value;
@@ -28,8 +30,8 @@ function List({ app_id }) {
   const columns = [
     { key: "name", label: "Cohort", isText: true, show: (/** @type {string} */ name, /** @type {any} */ row) => html`<a href=${linkTo({ rest: row.identifier })}><bdi>${name}</bdi></a>` },
     { key: "filter", label: "Who", isText: true, show: (/** @type {any} */ filter) => html`<span class="quiet">${filterWords(filter)}</span>` },
-    { key: "user_count", label: "People", show: formatCount },
-    { key: "retention_rate", label: "Back in week 1", show: (/** @type {number | null} */ rate, /** @type {any} */ row) => html`<a href=${linkTo({ page: "retention", rest: row.identifier })} aria-label=${`Retention of ${row.name}`}>${rate === null ? "Retention" : formatMetric("conversion_rate", rate, { short: true })}</a>` },
+    { key: "user_count", label: "People", meant: { words: "user_count", meta: asked.answer?.meta }, show: formatCount },
+    { key: "retention_rate", label: "Back in week 1", meant: { words: "cohort_retention_rate", meta: asked.answer?.meta }, show: (/** @type {number | null} */ rate, /** @type {any} */ row) => html`<a href=${linkTo({ page: "retention", rest: row.identifier })} aria-label=${`Retention of ${row.name}`}>${rate === null ? "Retention" : formatMetric("conversion_rate", rate, { short: true })}</a>` },
   ];
   const empty = html`A cohort is everybody who did something, such as signing up. <a href=${linkTo({ rest: NEW })}>Build the first one</a>.`;
   return html`<${Page} title="Cohorts" meta=${asked.answer?.meta} actions=${add}>
@@ -55,15 +57,15 @@ function One() {
 
 /** @param {{answer: any, cohort: import("../data/definitions.js").Cohort}} props */
 function Size({ answer, cohort }) {
-  const [opened, setOpened] = useState(/** @type {any} */ (null));
   const { user_count: count, definition } = answer.meta;
   const sizes = useMemo(() => sizesOf(answer.data), [answer]);
   const times = useMemo(() => sizes.map(({ date }) => `${date}T12:00:00Z`), [sizes]);
   const series = useMemo(() => [{ name: "People", values: sizes.map(({ size }) => size) }], [sizes]);
-  const open = () => setOpened({ title: "People of the cohort", count, asked: { of: "cohort", definition } });
-  return html`<p class="funnel-sum"><strong data-size=${count}><${Count} count=${count} label="People of the cohort" onOpen=${mayAskForPeople.value ? open : null} /></strong> <span class="quiet">people</span></p>
+  const canOpen = mayAskForPeople.value;
+  const opened = useOpened(canOpen, () => ({ title: "People of the cohort", count, asked: { of: "cohort", definition } }));
+  return html`<p class="funnel-sum"><strong data-size=${count}><${Count} count=${count} label="People of the cohort" onOpen=${canOpen ? () => openList({}) : null} /></strong> <span class="quiet"><${Term} words="user_count" meta=${answer.meta} label="people" /></span></p>
     <p class="small quiet">${cohortWords(cohort)}.</p>
-    ${sizes.length > 1 && html`<section class="section" aria-label="Size over time"><header class="widget-head"><h2>Size over time</h2><span class="small quiet">by week, added up</span></header>
+    ${sizes.length > 1 && html`<section class="section" aria-label="Size over time"><header class="widget-head"><h2><${Term} words="cohort_growth" meta=${answer.meta} label="Size over time" /></h2><span class="small quiet">by week, added up</span></header>
       <${Chart} label="People of the cohort by week" times=${times} series=${series} granularity="week" height=${220} format=${formatCount} /></section>`}
-    ${opened && html`<${PeopleDrawer} opened=${opened} onClose=${() => setOpened(null)} />`}`;
+    ${opened && html`<${PeopleDrawer} opened=${opened} />`}`;
 }

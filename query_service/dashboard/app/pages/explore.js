@@ -2,20 +2,20 @@
 import { html, useState } from "../html.js";
 import { download } from "../data/api.js";
 import { beat } from "../data/beat.js";
-import { FIELD_NAMES, GOAL_METRICS, METRICS, fieldLabel, isOfSessions, labelOf, unitOf } from "../data/catalog.js";
+import { FIELD_NAMES, GOAL_METRICS, METRICS, fieldLabel, isOfSessions, isOfVisits, labelOf, unitOf } from "../data/catalog.js";
 import { useGet, useQuestion } from "../data/questions.js";
-import { formatAxis, formatMetric, formatPeriod, formatValue } from "../format.js";
+import { formatAxis, formatMetric, formatOf, formatPeriod, formatValue } from "../format.js";
 import { address, go, param } from "../state/address.js";
 import { common, granularity } from "../state/range.js";
 import { Chart, Legend } from "../ui/chart.js";
 import { Icon } from "../ui/icon.js";
 import { Menu, MenuItem, MenuList } from "../ui/menu.js";
 import { Page } from "../ui/page.js";
+import { seriesOf } from "../ui/plot.js";
 import { PointsPicker } from "../ui/range_picker.js";
 import { filterBy } from "../ui/ranked.js";
 import { Answered, Boundary, Failed } from "../ui/states.js";
 import { Table, saveFile } from "../ui/table.js";
-import { Term } from "../ui/term.js";
 import { runningPeriod } from "../ui/time_chart.js";
 
 const MOST_ROWS = 1000;
@@ -24,7 +24,7 @@ const MOST_DIMENSIONS = 3;
 const list = (/** @type {string} */ text) => text.split(",").filter(Boolean);
 
 export default function Explore() {
-  const metrics = list(param("m", "unique_visitors,page_views"));
+  const metrics = list(param("m", isOfVisits(address.value.filters) ? "sessions_started" : "unique_visitors,page_views"));
   const dimensions = list(param("d"));
   const goals = useGet("goals", { app_id: address.value.app }).answer?.data ?? [];
   const goal = metrics.some((name) => GOAL_METRICS.has(name)) ? { goal: param("goal", goals[0]?.identifier) } : {};
@@ -76,17 +76,20 @@ function Course({ question, rows }) {
   const shown = (/** @type {string} */ name) => metrics.filter((/** @type {string} */ one) => unitOf(one) === unitOf(name));
   return html`<${Answered} asked=${asked} height="260px">${(/** @type {any} */ answer) => {
     const times = [...new Set(answer.data.map((/** @type {any} */ row) => row.timestamp))].sort((a, b) => Date.parse(/** @type {string} */ (a)) - Date.parse(/** @type {string} */ (b)));
-    const series = field ? top.map((value) => lineOf(answer.data, times, field, value, metric)) : shown(metric).map((/** @type {string} */ name) => ({ name: labelOf(name), values: answer.data.map((/** @type {any} */ row) => row[name]) }));
+    const series = field ? top.map((value) => lineOf(answer.data, times, field, value, metric)) : shown(metric).flatMap((/** @type {string} */ name) => seriesOf({ rows: answer.data, metric: name, name: labelOf(name) })).map((/** @type {any} */ one, /** @type {number} */ number) => ({ ...one, token: `--series-${number + 1}` }));
     return html`<header class="widget-head"><${Legend} series=${series} /><${PointsPicker} now=${answer.meta.granularity} /></header>
       <${Chart} label=${labelOf(metric)} times=${times} series=${series} granularity=${answer.meta.granularity} runningFrom=${field ? undefined : runningPeriod(answer)}
-        format=${(/** @type {number | null} */ value) => formatMetric(metric, value)} formatAxis=${(/** @type {number} */ value) => formatAxis(metric, value)} />`;
+        format=${(/** @type {number | null} */ value) => formatMetric(metric, value, { currency: currencyOf(answer) })} formatAxis=${(/** @type {number} */ value) => formatAxis(metric, value, currencyOf(answer))} />`;
   }}<//>`;
 }
+
+/** The one currency of the answer's money. @param {any} answer @returns {string | undefined} */
+const currencyOf = ({ meta }) => (meta.currencies?.length === 1 ? meta.currencies[0] : undefined);
 
 /** @param {any[]} rows @param {any[]} times @param {string} field @param {string} value @param {string} metric */
 function lineOf(rows, times, field, value, metric) {
   const found = new Map(rows.filter((row) => row[field] === value).map((row) => [row.timestamp, row[metric]]));
-  return { name: formatValue(field, value), values: times.map((time) => found.get(time) ?? 0) };
+  return { name: formatValue(field, value), values: times.map((time) => (found.has(time) ? found.get(time) : 0)) };
 }
 
 /** @param {{answer: any, metrics: string[], dimensions: string[]}} props */
@@ -94,13 +97,13 @@ function Rows({ answer, metrics, dimensions }) {
   const text = (/** @type {string} */ field) => (/** @type {any} */ value, /** @type {any} */ row) =>
     row.is_other ? html`<span class="quiet">Everything else</span>` : html`<button type="button" class="link" title=${value ?? "Not set"} onClick=${() => filterBy(field, value)}><bdi>${formatValue(field, value)}</bdi></button>`;
   const grain = answer.meta.granularity;
+  const currency = currencyOf(answer);
   const columns = [
     ...(grain ? [{ key: "timestamp", label: "Period", isText: true, show: (/** @type {string} */ value) => formatPeriod(value, grain) }] : []),
     ...dimensions.map((field) => ({ key: field, label: fieldLabel(field), isText: true, show: text(field) })),
-    ...metrics.map((name) => ({ key: name, label: labelOf(name), show: (/** @type {any} */ value) => formatMetric(name, value) })),
+    ...metrics.map((name) => ({ key: name, label: labelOf(name), meant: { metric: name, meta: answer.meta }, show: (/** @type {any} */ _value, /** @type {any} */ row) => formatOf(name, row, { currency }) })),
   ];
-  return html`<p class="small quiet">What they mean: ${metrics.map((name, number) => html`${number ? " · " : ""}<${Term} key=${name} metric=${name} meta=${answer.meta} />`)}</p>
-    <${Table} caption="Rows" columns=${columns} rows=${answer.data} sort=${grain ? "-timestamp" : `-${metrics[0]}`} />
+  return html`<${Table} caption="Rows" columns=${columns} rows=${answer.data} sort=${grain ? "-timestamp" : `-${metrics[0]}`} />
     ${answer.meta.next_cursor && html`<p class="small quiet">These are the ${answer.data.length} largest; the CSV goes on.</p>`}`;
 }
 

@@ -1,17 +1,19 @@
 // Funnels: the saved ones, and one to build, each answered from raw events so that lists and bars are of one instant.
-import { html, useState } from "../html.js";
+import { html } from "../html.js";
 import { beat } from "../data/beat.js";
-import { eventWords, isComplete, readDefinition, tidied, windowWords } from "../data/definitions.js";
-import { peopleOf } from "../data/funnel.js";
+import { eventWords, exclusionWords, isComplete, readDefinition, tidied, windowWords } from "../data/definitions.js";
+import { countOf, peopleOf } from "../data/funnel.js";
 import { useGet, usePost } from "../data/questions.js";
 import { address, go, linkTo, param } from "../state/address.js";
+import { openList, useOpened } from "../state/opened.js";
 import { mayAskForPeople } from "../state/session.js";
 import { FunnelBuilder } from "../ui/funnel_builder.js";
-import { FunnelGroups, FunnelSteps } from "../ui/funnel_steps.js";
+import { FunnelGroups, FunnelSteps, groupLabel } from "../ui/funnel_steps.js";
 import { Page } from "../ui/page.js";
 import { PeopleDrawer } from "../ui/people.js";
 import { DeleteButton, SaveMenu } from "../ui/save_form.js";
 import { Answered, Boundary, Empty, Failed, Loading } from "../ui/states.js";
+import { Term } from "../ui/term.js";
 
 /** @typedef {import("../data/definitions.js").Funnel} Funnel */
 /** @type {Funnel} */
@@ -48,7 +50,7 @@ function Editor({ name, known, reference }) {
   const funnel = /** @type {Funnel} */ (readDefinition(param("q")) ?? known ?? FIRST);
   const change = (/** @type {Funnel} */ to) => go({ params: { q: JSON.stringify(tidied(to)) } });
   const isChanged = param("q") !== "";
-  const isReady = Array.isArray(funnel.steps) && funnel.steps.length > 1 && funnel.steps.every(isComplete);
+  const isReady = Array.isArray(funnel.steps) && funnel.steps.length > 1 && [...funnel.steps, ...(funnel.exclude ?? [])].every(isComplete);
   const asked = usePost(isReady ? "funnels/query" : null, { ...funnel, app_id: address.value.app }, beat.value);
   const onSaved = (/** @type {any} */ saved) => go({ rest: saved.identifier, params: { q: "" } });
   const actions = html`<a class="button plain" href=${linkTo({ rest: "", params: { q: "" } })}>All funnels</a>
@@ -66,18 +68,21 @@ function Editor({ name, known, reference }) {
 
 /** @param {{funnel: Funnel, answer: any}} props */
 function Result({ funnel, answer }) {
-  const [opened, setOpened] = useState(/** @type {any} */ (null));
   const { definition } = answer.meta;
   const unit = funnel.count_by === "session" ? "sessions" : "people";
   const canOpen = unit === "people" && mayAskForPeople.value;
   // The answer's own definition has its range: who is listed began in the same one, whenever the list is opened.
   const asking = { ...definition, days: undefined };
   /** @type {import("../ui/funnel_steps.js").Open} */
-  const open = (title, count, step, dropped, group) => setOpened({ title, count, asked: peopleOf(asking, step, dropped, group) });
-  return html`<${FunnelSteps} rows=${answer.data} unit=${unit} open=${canOpen ? open : null} />
+  const open = (step, dropped, group) => openList({ step, ...(dropped ? { dropped } : {}), ...(group ? { kind: group.kind, value: group.value } : {}) });
+  const opened = useOpened(canOpen, (behind) => {
+    const found = countOf(answer.data, behind, (group) => groupLabel(group, funnel.breakdown ?? ""));
+    return found && { ...found, asked: peopleOf(asking, behind.step, behind.dropped === true, behind.kind === undefined ? undefined : { kind: behind.kind, value: behind.value }) };
+  });
+  return html`<${FunnelSteps} rows=${answer.data} meta=${answer.meta} unit=${unit} open=${canOpen ? open : null} />
     <p class="small quiet">Within ${windowWords(funnel.window)} of the first step${funnel.order === "any" ? ", in any order" : funnel.order === "strict" ? ", with nothing in between" : ""}.
-      ${funnel.include_bots ? "" : " Bots are left out."}</p>
-    ${funnel.breakdown && html`<section class="section"><header class="widget-head"><h2>By value at the first step</h2></header>
+      ${exclusionWords(funnel)} ${funnel.include_bots ? "" : " Bots are left out."}</p>
+    ${funnel.breakdown && html`<section class="section"><header class="widget-head"><h2><${Term} words="breakdown_value" meta=${answer.meta} label="By value at the first step" /></h2></header>
       <${FunnelGroups} rows=${answer.data} field=${funnel.breakdown} open=${canOpen ? open : null} /></section>`}
-    ${opened && html`<${PeopleDrawer} opened=${opened} onClose=${() => setOpened(null)} />`}`;
+    ${opened && html`<${PeopleDrawer} opened=${opened} />`}`;
 }

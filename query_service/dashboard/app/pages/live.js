@@ -9,7 +9,7 @@ import { Bars, filterBy } from "../ui/ranked.js";
 import { LiveState } from "../ui/stale.js";
 import { Change } from "../ui/stat.js";
 import { Boundary, Empty, Loading } from "../ui/states.js";
-import { Hint, Provenance } from "../ui/term.js";
+import { Term } from "../ui/term.js";
 
 const SHOWN = 100;
 
@@ -21,31 +21,31 @@ export default function Live() {
   return html`<${Page} title="Live" aside=${html`<${LiveState} followed=${now} />`}>
     ${!data ? html`<${Loading} lines=${8} />` : html`
       <div class="stats live-stats">${CARDS.map((card) => html`<${Card} key=${card.label} counters=${data.counters} meta=${meta} ...${card} />`)}</div>
-      <section class="section" aria-label="Events by minute"><header class="widget-head"><h2>Events by minute</h2><span class="small quiet">Last hour</span></header>
+      <section class="section" aria-label="Events by minute"><header class="widget-head"><h2><${Term} words="events_by_minute" meta=${hour.meta} label="Events by minute" /></h2><span class="small quiet">Last hour</span></header>
         <${Boundary} name="The chart">${hour.data ? html`<${Minutes} minutes=${hour.data.by_minute} />` : html`<${Loading} height="180px" />`}<//></section>
       <div class="columns">
-        <section aria-label="Pages now"><header class="widget-head"><h2>Pages now</h2><span class="small quiet">Last 5 minutes</span></header><${Boundary} name="Pages"><${Top} rows=${data.top_pages} field="page_url" from="url" /><//></section>
-        <section aria-label="Countries now"><header class="widget-head"><h2>Countries now</h2><span class="small quiet">Last 5 minutes</span></header><${Boundary} name="Countries"><${Top} rows=${data.by_country} field="country" from="country" /><//></section>
+        <section aria-label="Pages now"><header class="widget-head"><h2>Pages now</h2><span class="small quiet">Last 5 minutes</span></header><${Boundary} name="Pages"><${Top} rows=${data.top_pages} meta=${meta} field="page_url" from="url" /><//></section>
+        <section aria-label="Countries now"><header class="widget-head"><h2>Countries now</h2><span class="small quiet">Last 5 minutes</span></header><${Boundary} name="Countries"><${Top} rows=${data.by_country} meta=${meta} field="country" from="country" /><//></section>
       </div>
       <section class="section" aria-label="Latest events"><header class="widget-head"><h2>Latest events</h2><span class="small quiet">The last ${SHOWN} of the hour</span></header>
         <${Boundary} name="The feed"><${Feed} events=${data.events} /><//></section>`}
   <//>`;
 }
 
-/** @typedef {{label: string, value: string, before?: string, trend?: string, says: string}} CardOf */
+/** @typedef {{label: string, value: string, before?: string, trend?: string, words: string}} CardOf */
 /** @type {CardOf[]} */
 const CARDS = [
-  { label: "Events (5 min)", value: "events_5m", before: "events_5m_before", trend: "trend_percent", says: "Events of the last five minutes, bots included, beside the five minutes before." },
-  { label: "Active users", value: "active_users_5m", before: "active_users_5m_before", trend: "active_users_trend_percent", says: "Distinct visitors with an event in the last five minutes, beside the five minutes before." },
-  { label: "Total events today", value: "events_today", says: "Events since midnight on the app's clock, bots included." },
-  { label: "Unique users today", value: "users_today", says: "Distinct signed-in users with an event since midnight on the app's clock." },
+  { label: "Events (5 min)", value: "events_5m", before: "events_5m_before", trend: "trend_percent", words: "live_events" },
+  { label: "Active users", value: "active_users_5m", before: "active_users_5m_before", trend: "active_users_trend_percent", words: "live_visitors" },
+  { label: "Total events today", value: "events_today", words: "events_today" },
+  { label: "Unique users today", value: "users_today", words: "users_today" },
 ];
 
 /** @param {CardOf & {counters: Record<string, any>, meta: any}} props */
-function Card({ label, value, before, trend, says, counters, meta }) {
+function Card({ label, value, before, trend, words, counters, meta }) {
   const isKnown = Boolean(trend && counters[trend] !== undefined);
   return html`<div class="stat" data-counter=${value}>
-    <div class="stat-label"><${Hint} label=${label}><strong>${label}</strong><p>${says}</p><${Provenance} meta=${meta} /><//></div>
+    <div class="stat-label"><${Term} words=${words} meta=${meta} label=${label} /></div>
     <div class="stat-value">${formatCount(counters[value])}</div>
     <div class="stat-change">${trend && html`<${Change} metric="events" change=${counters[trend]} before=${before && counters[before]} isKnown=${isKnown} than="the 5 minutes before" />`}</div>
   </div>`;
@@ -58,11 +58,11 @@ function Minutes({ minutes }) {
   return html`<${Chart} kind="bars" label="Events by minute" times=${times} series=${series} granularity="minute" height=${180} format=${formatCount} />`;
 }
 
-/** @param {{rows: any[], field: string, from: string}} props */
-function Top({ rows, field, from }) {
+/** @param {{rows: any[], meta: any, field: string, from: string}} props */
+function Top({ rows, meta, field, from }) {
   const ranked = rows.slice(0, 8).map((row) => ({ [field]: row[from], unique_visitors: row.visitors }));
   if (!ranked.length) return html`<${Empty}>Nobody in the last five minutes.<//>`;
-  return html`<${Bars} rows=${ranked.toSorted((a, b) => b.unique_visitors - a.unique_visitors)} field=${field} metric="unique_visitors" onPick=${(/** @type {any} */ row) => toOverview(field, row[field])} />`;
+  return html`<${Bars} rows=${ranked.toSorted((a, b) => b.unique_visitors - a.unique_visitors)} field=${field} metric="unique_visitors" meant=${{ words: "live_visitors", meta }} onPick=${(/** @type {any} */ row) => toOverview(field, row[field])} />`;
 }
 
 /** @param {string} field @param {string | null} value */

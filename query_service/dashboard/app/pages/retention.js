@@ -1,11 +1,12 @@
 // Retention: of those who began in a period, how many were there again, period by period.
-import { html, useState } from "../html.js";
+import { html } from "../html.js";
 import { beat } from "../data/beat.js";
 import { useCohort } from "../data/cohorts.js";
 import { cohortWords } from "../data/definitions.js";
 import { useGet, usePost } from "../data/questions.js";
 import { formatCount } from "../format.js";
 import { address, go, param } from "../state/address.js";
+import { openList, useOpened } from "../state/opened.js";
 import { mayAskForPeople } from "../state/session.js";
 import { CohortBuilder } from "../ui/cohort_builder.js";
 import { Segments } from "../ui/menu.js";
@@ -13,7 +14,7 @@ import { Page } from "../ui/page.js";
 import { PeopleDrawer } from "../ui/people.js";
 import { SaveMenu } from "../ui/save_form.js";
 import { Answered, Boundary, Empty, Failed, Loading } from "../ui/states.js";
-import { Triangle } from "../ui/triangle.js";
+import { Triangle, cohortLabel } from "../ui/triangle.js";
 
 const INTERVALS = /** @type {[string, string][]} */ ([["day", "Day"], ["week", "Week"], ["month", "Month"]]);
 const MODES = /** @type {[string, string][]} */ ([["on", "Back in that period"], ["on_or_after", "Then or later"]]);
@@ -58,13 +59,19 @@ function CohortChoice({ saved, reference }) {
 
 /** @param {{answer: any, cohort: import("../data/definitions.js").Cohort, options: any}} props */
 function Result({ answer, cohort, options }) {
-  const [opened, setOpened] = useState(/** @type {any} */ (null));
   const { meta, data } = answer;
   const definition = meta.definition ?? cohort;
+  const canOpen = mayAskForPeople.value;
+  const opened = useOpened(canOpen, ({ date, offset }) => {
+    const row = data.find((/** @type {any} */ one) => one.cohort_date === date && (offset === undefined || one.period_offset === offset));
+    if (!row) return null;
+    const name = cohortLabel(date, options.interval);
+    const which = { cohort_date: date, ...(offset === undefined ? {} : { period_offset: offset }) };
+    return { title: offset === undefined ? `Joined: ${name}` : `${name}, ${options.interval} ${offset}`, count: offset === undefined ? row.cohort_size : row.returning_users, asked: { of: "retention", definition, ...options, ...which } };
+  });
   /** @type {import("../ui/triangle.js").Open} */
-  const open = (title, count, cohort_date, period_offset) =>
-    setOpened({ title, count, asked: { of: "retention", definition, ...options, cohort_date, ...(period_offset === null ? {} : { period_offset }) } });
-  return html`<${Triangle} rows=${data} averages=${meta.averages ?? []} interval=${options.interval} asCount=${param("show") === "count"} open=${mayAskForPeople.value ? open : null} />
+  const open = (date, offset) => openList({ date, ...(offset === null ? {} : { offset }) });
+  return html`<${Triangle} rows=${data} meta=${meta} averages=${meta.averages ?? []} interval=${options.interval} asCount=${param("show") === "count"} open=${canOpen ? open : null} />
     <p class="small quiet">${cohortWords(cohort)}.${meta.daily_visitors > 0 && html` ${formatCount(meta.daily_visitors)} visitors were left out: they are known for a day only.`}</p>
-    ${opened && html`<${PeopleDrawer} opened=${opened} onClose=${() => setOpened(null)} />`}`;
+    ${opened && html`<${PeopleDrawer} opened=${opened} />`}`;
 }

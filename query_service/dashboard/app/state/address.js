@@ -1,5 +1,6 @@
 // The address holds all that can be seen: `#/<app>/<page>/<rest>?range=7d&f=is:country:DE`. No server sees a fragment.
 import { computed, signal } from "../html.js";
+import { agreeing } from "../data/catalog.js";
 
 /** @typedef {import("../types.d.ts").Filter} Filter */
 /**
@@ -94,11 +95,11 @@ export function param(name, otherwise = "") {
   return address.value.params[name] || otherwise;
 }
 
-/** Adds a condition; one on what a field is takes the place of such a one. @param {Filter} filter */
-export function addFilter(filter) {
+/** Adds a condition; one on what a field is takes the place of such a one. @param {Filter} filter @param {Record<string, string>} [params] */
+export function addFilter(filter, params = {}) {
   const [op, field] = filter;
-  const others = filters.value.filter((one) => one[0] !== op || one[1] !== field);
-  go({ filters: [...others, filter] });
+  const others = agreeing(filters.value, field).filter((one) => one[0] !== op || one[1] !== field);
+  go({ filters: [...others, filter], params });
 }
 
 /** @param {Filter} filter */

@@ -17,15 +17,11 @@ export function Details({ title, field, metric, more, onClose }) {
   const metrics = more.includes(metric) ? more : [metric, ...more];
   const asked = useQuestion({ ...common.value, metrics, dimensions: [field], order_by: [[metric, "desc"]], limit: MOST });
   const rows = (asked.answer?.data ?? []).filter((row) => formatValue(field, row[field]).toLowerCase().includes(search.toLowerCase()));
-  const choose = (/** @type {any} */ row) => {
-    onClose();
-    filterBy(field, row[field]);
-  };
   const show = (/** @type {any} */ value, /** @type {any} */ row) =>
-    row.is_other ? "Everything else" : html`<button type="button" class="link" onClick=${() => choose(row)}><bdi>${formatValue(field, value)}</bdi></button>`;
+    row.is_other ? "Everything else" : html`<button type="button" class="link" onClick=${() => filterBy(field, row[field], { all: "" })}><bdi>${formatValue(field, value)}</bdi></button>`;
   const columns = [
     { key: field, label: fieldLabel(field), isText: true, show },
-    ...metrics.map((name) => ({ key: name, label: labelOf(name), head: labelOf(name), show: (/** @type {any} */ value) => formatMetric(name, value) })),
+    ...metrics.map((name) => ({ key: name, label: labelOf(name), meant: { metric: name, meta: asked.answer?.meta }, show: (/** @type {any} */ value) => formatMetric(name, value) })),
   ];
   const actions = html`<${CsvButton} columns=${columns} rows=${rows} name=${field} />`;
   return html`<${Drawer} title=${title} actions=${actions} onClose=${onClose}>

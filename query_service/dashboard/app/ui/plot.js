@@ -1,12 +1,14 @@
 // How uPlot draws a chart: evenly spaced periods, quiet lines of the grid, and a dashed end where a period still runs.
 import UPlot from "../../vendor/uplot.js";
-import { formatTick } from "../format.js";
+import { amountsOf, formatTick } from "../format.js";
 import { colour } from "../state/theme.js";
 
 /** @typedef {import("./chart.js").ChartProps} ChartProps @typedef {import("./chart.js").Series} Series */
 const FONT = "12px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 const LABEL_PX = 76;
 const GRID_PX = 64;
+/** As many as there are colours. */
+const MOST_LINES = 7;
 /** So many periods between two labels at least, by granularity. @type {Record<string, number[]>} */
 const STEPS = { minute: [1, 2, 5, 10, 15, 30, 60, 120, 240], hour: [1, 2, 3, 6, 12, 24, 48, 72, 168], day: [1, 2, 7, 14, 28, 56], week: [1, 2, 4, 8, 13, 26], month: [1, 2, 3, 6, 12, 24] };
 
@@ -38,7 +40,7 @@ export function options(latest, width, height, onPoint) {
     scales: { x: { time: false, range: () => sides(latest.current) }, y: { range: (/** @type {any} */ _plot, /** @type {number} */ _least, /** @type {number} */ most) => [0, roundUp(most)] } },
     axes: [
       { stroke: quiet, font: FONT, size: 28, gap: 6, grid: { show: false }, ticks: { show: false }, splits: (/** @type {any} */ plot) => ticks(latest.current, plot.width), values: (/** @type {any} */ _plot, /** @type {number[]} */ at) => at.map((one) => tick(latest.current, one)) },
-      { stroke: quiet, font: FONT, size: axisSize, gap: 6, space: GRID_PX, grid: { stroke: line, width: 1 }, ticks: { show: false }, values: (/** @type {any} */ _plot, /** @type {number[]} */ values) => values.map((value) => (formatAxis ?? format)(value)) },
+      { stroke: quiet, font: FONT, size: axisSize, gap: 6, space: GRID_PX, grid: { stroke: line, width: 1 }, ticks: { show: false }, values: (/** @type {any} */ _plot, /** @type {number[]} */ values) => distinct(values.map(formatAxis ?? format)) },
     ],
     series: [{}, ...series.flatMap((one, number) => (kind === "bars" ? [bars(one, number)] : lines(one, number, series)))],
     hooks: {
@@ -105,6 +107,9 @@ function tick({ times, granularity }, at) {
   return formatTick(Date.parse(time), isMidnight ? "day" : granularity);
 }
 
+/** Half of one rounds to one: of equal labels the uppermost is right. @param {string[]} labels */
+const distinct = (labels) => labels.map((label, at) => (label === labels[at + 1] ? "" : label));
+
 /** @param {any} plot @param {string[] | null} values */
 function axisSize(plot, values) {
   const longest = (values ?? []).reduce((most, value) => Math.max(most, value.length), 0);
@@ -139,9 +144,13 @@ function drawNotes({ notes }, plot) {
   }
 }
 
-/** The lines of a metric and of what it is compared with. @param {{rows: any[], metric: string, name: string, before?: string}} given
+/** The lines of a metric and of what it is compared with; of revenue in several currencies one for each. @param {{rows: any[], metric: string, name: string, before?: string}} given
  * @returns {Series[]} */
 export function seriesOf({ rows, metric, name, before }) {
+  const currencies = amountsOf(metric, rows[0]).map(([currency]) => currency);
+  if (currencies.length) {
+    return currencies.slice(0, MOST_LINES).map((currency, number) => ({ name: currency || "No currency", values: rows.map((row) => row.revenue_by_currency[currency]), token: `--series-${number + 1}` }));
+  }
   const main = { name, values: rows.map((row) => row[metric]), token: "--series-1" };
   if (!before || !rows.some((row) => row.previous)) return [main];
   const earlier = rows.map((row) => row.previous?.[metric] ?? null);

@@ -1,17 +1,16 @@
 // The largest values of a field, each with a bar behind its name; a click filters everything by it.
-import { html, useState } from "../html.js";
+import { html } from "../html.js";
 import { fieldLabel, labelOf } from "../data/catalog.js";
 import { useQuestion } from "../data/questions.js";
 import { beat } from "../data/beat.js";
 import { formatMetric, formatValue } from "../format.js";
-import { addFilter } from "../state/address.js";
+import { addFilter, go, param } from "../state/address.js";
 import { common } from "../state/range.js";
 import { Answered } from "./states.js";
 import { Boundary } from "./states.js";
 import { Details } from "./details.js";
+import { Term } from "./term.js";
 
-/** Sessions alone have these fields; everything else is filtered by the page. @type {Record<string, string>} */
-const FILTERED_BY = { entry_page: "page_url", exit_page: "page_url" };
 const ROWS = 9;
 
 /**
@@ -24,9 +23,11 @@ const ROWS = 9;
 
 /** Lists of several fields under one heading. @param {{title: string, tabs: Tab[], empty?: string}} props */
 export function RankedLists({ title, tabs, empty }) {
-  const [field, setField] = useState(tabs[0].field);
-  const [isOpen, setOpen] = useState(false);
-  const tab = tabs.find((one) => one.field === field) ?? tabs[0];
+  const place = title.toLowerCase();
+  const tab = tabs.find((one) => one.field === param(place)) ?? tabs[0];
+  const { field } = tab;
+  const setField = (/** @type {string} */ one) => go({ params: { [place]: one === tabs[0].field ? "" : one } });
+  const setOpen = (/** @type {boolean} */ open) => go({ params: { all: open ? place : "" } });
   return html`<section class="ranked" aria-label=${title}>
     <header class="widget-head">
       <h2>${title}</h2>
@@ -35,7 +36,7 @@ export function RankedLists({ title, tabs, empty }) {
       </div>`}
     </header>
     <${Boundary} name=${title} key=${field}><${Ranked} ...${tab} empty=${empty} onMore=${() => setOpen(true)} /><//>
-    ${isOpen && html`<${Details} ...${tab} title=${tabs.length > 1 ? `${title}: ${tab.label}` : title} onClose=${() => setOpen(false)} />`}
+    ${param("all") === place && html`<${Details} ...${tab} title=${tabs.length > 1 ? `${title}: ${tab.label}` : title} onClose=${() => setOpen(false)} />`}
   </section>`;
 }
 
@@ -43,18 +44,18 @@ export function RankedLists({ title, tabs, empty }) {
 export function Ranked({ field, metric, empty, onMore }) {
   const asked = useQuestion({ ...common.value, metrics: [metric], dimensions: [field], order_by: [[metric, "desc"]], limit: ROWS + 1 }, beat.value);
   return html`<${Answered} asked=${asked} lines=${6} height="20rem" empty=${empty}>${(/** @type {any} */ answer) => html`
-    <${Bars} rows=${answer.data.slice(0, ROWS)} field=${field} metric=${metric} />
+    <${Bars} rows=${answer.data.slice(0, ROWS)} field=${field} metric=${metric} meant=${{ metric, meta: answer.meta }} />
     ${(answer.data.length > ROWS || answer.meta.next_cursor) && html`<button type="button" class="button plain tiny more" onClick=${onMore}>Show all</button>`}`}<//>`;
 }
 
-/** @param {{rows: any[], field: string, metric: string, onPick?: (row: any) => void}} props */
-export function Bars({ rows, field, metric, onPick }) {
+/** @param {{rows: any[], field: string, metric: string, meant: import("./term.js").Meant, onPick?: (row: any) => void}} props */
+export function Bars({ rows, field, metric, meant, onPick }) {
   // What has no value of its own comes last and takes no part in the scale: it would dwarf what does.
   const isNamed = (/** @type {any} */ row) => row[field] !== null && !row.is_other;
   const most = Math.max(1, ...rows.filter(isNamed).map((row) => row[metric] ?? 0));
   const ordered = [...rows.filter(isNamed), ...rows.filter((row) => !isNamed(row))];
   const pick = onPick ?? ((row) => filterBy(field, row[field]));
-  return html`<div class="bars-head small quiet" aria-hidden="true"><span>${fieldLabel(field)}</span><span>${labelOf(metric)}</span></div>
+  return html`<div class="bars-head small quiet"><span aria-hidden="true">${fieldLabel(field)}</span><${Term} label=${labelOf(metric)} ...${meant} /></div>
     <ol class="bars">${ordered.map((row) => {
       const name = row.is_other ? "Everything else" : formatValue(field, row[field]);
       const value = formatMetric(metric, row[metric]);
@@ -68,8 +69,7 @@ export function Bars({ rows, field, metric, onPick }) {
     })}</ol>`;
 }
 
-/** @param {string} field @param {string | null} value */
-export function filterBy(field, value) {
-  const name = FILTERED_BY[field] ?? field;
-  addFilter(value === null ? ["is_not_set", name, []] : ["is", name, [value]]);
+/** @param {string} field @param {string | null} value @param {Record<string, string>} [params] of the address, changed with it */
+export function filterBy(field, value, params) {
+  addFilter(value === null ? ["is_not_set", field, []] : ["is", field, [value]], params);
 }

@@ -1,32 +1,41 @@
 // One number with what became of it: its change, and its way through the range as a line.
 import { html } from "../html.js";
 import { isLessBetter, labelOf } from "../data/catalog.js";
-import { formatChange, formatMetric } from "../format.js";
+import { amountsOf, formatChange, formatMetric, formatOf } from "../format.js";
 import { Failed } from "./states.js";
 import { Hint, Term } from "./term.js";
 
 /** @typedef {import("../types.d.ts").Asked} Asked */
 
 /**
- * @param {{metric: string, label?: string, total: Asked, series?: Asked, isChosen?: boolean, onChoose?: () => void, currency?: string, than?: string, note?: string}} props
+ * @param {{metric: string, label?: string, total: Asked, series?: Asked, isChosen?: boolean, onChoose?: () => void, currency?: string, than?: string}} props
  *   `than` says in words what `total` was compared with.
  */
-export function Stat({ metric, label, total, series, isChosen, onChoose, currency, than, note }) {
+export function Stat({ metric, label, total, series, isChosen, onChoose, currency, than }) {
   const row = total.answer?.data[0];
   const value = row?.[metric];
   const change = row?.change_percent?.[metric];
   const name = label ?? labelOf(metric);
-  const text = formatMetric(metric, value, { short: true, currency });
-  const exact = formatMetric(metric, value, { currency });
+  const text = formatOf(metric, row ?? {}, { short: true, currency });
+  const exact = formatOf(metric, row ?? {}, { currency });
+  const amounts = amountsOf(metric, row);
+  const shown = !row ? html`<i class="bone" />` : amounts.length ? html`<${Amounts} row=${row} amounts=${amounts} than=${than} />` : text;
   if (total.error && !row) return html`<${Missing} metric=${metric} label=${label} asked=${total} />`;
   return html`<div class=${isChosen ? "stat chosen" : "stat"} aria-busy=${total.status === "loading"} data-metric=${metric}>
     <div class="stat-label"><${Term} metric=${metric} label=${label} meta=${total.answer?.meta} /></div>
     ${onChoose
-      ? html`<button type="button" class="stat-value" aria-pressed=${isChosen} aria-label=${`${name}: ${text}. Show it in the chart`} title=${exact} onClick=${onChoose}>${row ? text : html`<i class="bone" />`}</button>`
-      : html`<div class="stat-value" title=${exact}>${row ? text : html`<i class="bone" />`}</div>`}
-    <div class="stat-change">${note && html`<span class="quiet">${note}</span>`}<${Change} metric=${metric} change=${change} isKnown=${row?.previous != null && value !== null} before=${row?.previous?.[metric]} currency=${currency} than=${than} /></div>
-    <${Sparkline} values=${(series?.answer?.data ?? []).map((one) => one[metric])} />
+      ? html`<button type="button" class="stat-value" aria-pressed=${isChosen} aria-label=${`${name}: ${text}. Show it in the chart`} title=${exact} onClick=${onChoose}>${shown}</button>`
+      : html`<div class="stat-value" title=${exact}>${shown}</div>`}
+    ${!amounts.length && html`<div class="stat-change"><${Change} metric=${metric} change=${change} isKnown=${row?.previous != null && value !== null} before=${row?.previous?.[metric]} currency=${currency} than=${than} /></div>
+      <${Sparkline} values=${(series?.answer?.data ?? []).map((one) => one[metric])} />`}
   </div>`;
+}
+
+/** Revenue, a line for each currency: they do not add up. @param {{row: any, amounts: [string, number | null][], than?: string}} props */
+export function Amounts({ row, amounts, than }) {
+  const [now, before] = [row.change_percent?.revenue_by_currency, row.previous?.revenue_by_currency];
+  return html`<span class="amounts">${amounts.map(([currency, amount]) => html`<span key=${currency}><span>${formatMetric("revenue", amount, { short: true, currency })}</span>
+    <small><${Change} metric="revenue" change=${now?.[currency]} isKnown=${before != null} before=${before?.[currency]} currency=${currency} than=${than} /></small></span>`)}</span>`;
 }
 
 /** A card whose number is missing: why is in its explanation. @param {{metric: string, label?: string, asked: Asked}} props */

@@ -1,12 +1,13 @@
 // Rows and columns: sorted by a click on a head, written as CSV by the button beside.
 import { html, useMemo, useState } from "../html.js";
 import { Icon } from "./icon.js";
+import { Definition, Hint } from "./term.js";
 
 /**
  * @typedef {object} Column
  * @property {string} key of the rows' value
  * @property {string} label
- * @property {any} [head] what stands in the head instead of the label
+ * @property {import("./term.js").Meant} [meant] what the column's numbers mean: said where its head is pointed at
  * @property {boolean} [isText] to the left, and sorted as text
  * @property {(value: any, row: any) => any} [show] the cell's content
  */
@@ -34,12 +35,11 @@ export function Table({ caption, columns, rows, sort = "", keyOf }) {
 
 /** @param {{column: Column, order: string, onSort: (order: string) => void}} props */
 function Head({ column, order, onSort }) {
-  const { key, label, head, isText } = column;
+  const { key, label, meant, isText } = column;
   const direction = order === key ? "ascending" : order === `-${key}` ? "descending" : undefined;
   const next = direction === "descending" || (!direction && isText) ? key : `-${key}`;
-  return html`<th scope="col" class=${isText ? "text" : ""} aria-sort=${direction}>
-    <button type="button" class="sort" onClick=${() => onSort(next)}>${head ?? label}${direction && html`<span aria-hidden="true">${direction === "ascending" ? "↑" : "↓"}</span>`}</button>
-  </th>`;
+  const button = html`<button type="button" class="sort" onClick=${() => onSort(next)}><span class=${meant ? "meant" : ""}>${label}</span>${direction && html`<span aria-hidden="true">${direction === "ascending" ? "↑" : "↓"}</span>`}</button>`;
+  return html`<th scope="col" class=${isText ? "text" : ""} aria-sort=${direction}>${meant ? html`<${Hint} own=${button}><${Definition} ...${meant} /><//>` : button}</th>`;
 }
 
 /** What is missing comes last, whatever the direction. @param {any[]} rows @param {string} order */

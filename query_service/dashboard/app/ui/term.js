@@ -1,6 +1,6 @@
 // The name of a number. Pointing at it, focusing or tapping it says what it means, where it comes from and how fresh it is.
 import { html, useEffect, useId, useLayoutEffect, useRef, useState } from "../html.js";
-import { describe, labelOf, loadCatalog } from "../data/catalog.js";
+import { describe, explain, labelOf, loadCatalog, loadWords } from "../data/catalog.js";
 import { formatCount, formatInstant } from "../format.js";
 
 /** @typedef {import("../types.d.ts").Meta} Meta */
@@ -11,25 +11,37 @@ const SOURCES = /** @type {Record<string, string>} */ ({
 });
 const HOVER_MS = 250;
 
-/** @param {{metric: string, meta?: Meta | null, label?: string}} props */
-export function Term({ metric, meta, label }) {
-  return html`<${Hint} label=${label ?? labelOf(metric)}><${Definition} metric=${metric} meta=${meta} /><//>`;
+/** What rests on numbers, and how fresh they are. @typedef {Pick<Meta, "source" | "exact" | "complete_through" | "late_pending"> & {bots?: string}} Rest */
+/**
+ * What a number means: `metric` is one, `words` are names of the documentation for what is none; all of them are said.
+ * @typedef {{metric?: string, words?: string | string[], meta?: Rest | null}} Meant
+ */
+
+/** @param {Meant & {label?: any, isRepeated?: boolean}} props `isRepeated`: the same stands before, and keys pass it by */
+export function Term({ metric, words, meta, label, isRepeated }) {
+  return html`<${Hint} label=${label ?? labelOf(metric ?? "")} isRepeated=${isRepeated}><${Definition} metric=${metric} words=${words} meta=${meta} /><//>`;
 }
 
-/** @param {{metric: string, meta?: Meta | null}} props */
-function Definition({ metric, meta }) {
+/** @param {Meant} props */
+export function Definition({ metric, words = [], meta }) {
   const [isLoading, setLoading] = useState(true);
-  useEffect(() => void loadCatalog().then(() => setLoading(false)), []);
-  const known = describe(metric);
+  useEffect(() => void Promise.all([metric && loadCatalog(), words.length && loadWords()]).then(() => setLoading(false)), []);
+  const known = metric ? describe(metric) : null;
   const parts = known?.numerator && `${labelOf(known.numerator)} ÷ ${labelOf(known.denominator ?? "")}`;
-  return html`<strong>${known?.label ?? labelOf(metric)}</strong>
-    <p>${known?.description ?? (isLoading ? "Looking up what it means …" : "What it means is not known yet: the documentation is being built.")}</p>
+  const meant = [...(metric ? [{ name: known?.label ?? labelOf(metric), text: known?.description }] : []), ...[words].flat().map((name) => ({ name: spoken(name), text: explain(name)?.description }))];
+  const mart = [words].flat().map((name) => explain(name)?.mart).find(Boolean);
+  const place = metric ? `metric/metric.eventmill.${metric}` : mart ? `model/model.eventmill.${mart}` : "exposure/exposure.eventmill.dashboard";
+  return html`${meant.map(({ name, text }) => html`<strong key=${name}>${name}</strong>
+      <p>${text ?? (isLoading ? "Looking up what it means …" : "What it means is not known yet: the documentation is being built.")}</p>`)}
     ${parts && html`<p class="quiet">${parts}</p>`}
     ${meta && html`<${Provenance} meta=${meta} />`}
-    <a href=${`/docs/metrics#!/metric/metric.eventmill.${metric}`} target="_blank" rel="noopener">Documentation</a>`;
+    <a href=${`/docs/metrics#!/${place}`} target="_blank" rel="noopener">Documentation</a>`;
 }
 
-/** Source and freshness of an answer. @param {{meta: Meta}} props */
+/** A name of the documentation as people say it. @param {string} name */
+const spoken = (name) => name.charAt(0).toUpperCase() + name.slice(1).replaceAll("_", " ");
+
+/** Source and freshness of an answer. @param {{meta: Rest}} props */
 export function Provenance({ meta }) {
   const through = meta.complete_through && `Complete through ${formatInstant(meta.complete_through, { seconds: true })}.`;
   return html`<p class="quiet">From ${SOURCES[meta.source] ?? meta.source}${meta.exact ? ", exact" : ", not exact"}.
@@ -37,8 +49,12 @@ export function Provenance({ meta }) {
     ${meta.bots === "counted" ? " Bots count." : ""}</p>`;
 }
 
-/** A word with an explanation. @param {{label: any, children?: any}} props */
-export function Hint({ label, children }) {
+/**
+ * A word with an explanation.
+ * @param {{label?: any, own?: any, isRepeated?: boolean, children?: any}} props
+ *   `own` is explained in place of a label: a button or link with a purpose of its own, which a click still serves.
+ */
+export function Hint({ label, own, isRepeated = false, children }) {
   const [isOpen, setOpen] = useState(false);
   const root = useRef(/** @type {HTMLElement | null} */ (null));
   const id = useId();
@@ -59,8 +75,9 @@ export function Hint({ label, children }) {
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && show(false);
   const onFocusOut = (/** @type {FocusEvent} */ event) => root.current?.contains(/** @type {Node | null} */ (event.relatedTarget)) || show(false);
   const onClick = () => (isPinned.current ? show(false) : show(true, true));
-  return html`<span class="hint" ref=${root} onPointerEnter=${onPointerEnter} onPointerLeave=${onPointerLeave} onKeyDown=${onKeyDown} onFocusOut=${onFocusOut}>
-    <button type="button" class="term" aria-expanded=${isOpen} aria-controls=${isOpen ? id : undefined} onClick=${onClick}>${label}</button>
+  const onFocusIn = (/** @type {FocusEvent} */ event) => own && /** @type {Element} */ (event.target).matches(":focus-visible") && show(true);
+  return html`<span class="hint" ref=${root} onPointerEnter=${onPointerEnter} onPointerLeave=${onPointerLeave} onKeyDown=${onKeyDown} onFocusIn=${onFocusIn} onFocusOut=${onFocusOut}>
+    ${own ?? html`<button type="button" class="term" tabindex=${isRepeated ? -1 : undefined} aria-expanded=${isOpen} aria-controls=${isOpen ? id : undefined} onClick=${onClick}>${label}</button>`}
     ${isOpen && html`<${Card} id=${id} anchor=${root.current}>${children}<//>`}
   </span>`;
 }

@@ -4,7 +4,7 @@ import { isAnswerable } from "../data/answerable.js";
 import { beat } from "../data/beat.js";
 import { labelOf } from "../data/catalog.js";
 import { useGet, useQuestion } from "../data/questions.js";
-import { formatAxis, formatInstant, formatMetric } from "../format.js";
+import { amountsOf, formatAxis, formatInstant, formatMetric } from "../format.js";
 import { address, go } from "../state/address.js";
 import { common, compare, granularity } from "../state/range.js";
 import { Chart, Legend } from "./chart.js";
@@ -26,10 +26,11 @@ export function TimeChart({ metric, goal, currency }) {
   const name = labelOf(metric);
   const before = compare.value === "previous_year" ? "Year before" : "Period before";
   const keys = [{ name }, ...(compare.value ? [{ name: before, token: "--compare", isQuiet: true }] : [])];
-  return html`<header class="widget-head"><${Legend} series=${keys} /><${PointsPicker} now=${meta?.granularity} /></header>
+  const series = seriesOf({ rows: asked.answer?.data ?? [], metric, name, before: compare.value ? before : undefined });
+  return html`<header class="widget-head"><${Legend} series=${amountsOf(metric, asked.answer?.data[0]).length ? series : keys} /><${PointsPicker} now=${meta?.granularity} /></header>
     <${Answered} asked=${asked} height=${`${HEIGHT}px`}>${(/** @type {any} */ { data }) => html`
       <${Chart} label=${`${name} by ${meta?.granularity}`} times=${data.map((/** @type {any} */ row) => row.timestamp)} granularity=${meta?.granularity} height=${HEIGHT}
-        series=${seriesOf({ rows: data, metric, name, before: compare.value ? before : undefined })} runningFrom=${runningPeriod(asked.answer)} notes=${notes}
+        series=${series} runningFrom=${runningPeriod(asked.answer)} notes=${notes}
         format=${(/** @type {number | null} */ value) => formatMetric(metric, value, { currency })} formatAxis=${(/** @type {number} */ value) => formatAxis(metric, value, currency)}
         onSelect=${zoomOf(asked.answer)} />`}<//>`;
 }

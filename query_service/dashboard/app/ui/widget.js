@@ -2,14 +2,15 @@
 import { html } from "../html.js";
 import { titleOf } from "../data/boards.js";
 import { fieldLabel, labelOf } from "../data/catalog.js";
-import { formatAxis, formatMetric, formatPeriod, formatValue } from "../format.js";
+import { amountsOf, formatAxis, formatMetric, formatOf, formatPeriod, formatValue } from "../format.js";
 import { Chart, Legend } from "./chart.js";
 import { FunnelSteps } from "./funnel_steps.js";
 import { seriesOf } from "./plot.js";
 import { rangeLabel } from "./range_picker.js";
-import { Change } from "./stat.js";
+import { Amounts, Change } from "./stat.js";
 import { Answered, Boundary } from "./states.js";
 import { Table } from "./table.js";
+import { Term } from "./term.js";
 import { runningPeriod } from "./time_chart.js";
 import { Triangle } from "./triangle.js";
 
@@ -21,11 +22,19 @@ export function WidgetView({ widget, asked, tools }) {
   const title = titleOf(widget);
   const range = widget.question?.date_range;
   return html`<section class=${`widget size-${widget.size}`} aria-label=${title || "Text"} data-kind=${widget.kind}>
-    ${(title || tools) && html`<header class="widget-head"><h2><bdi>${title}</bdi></h2>${range && html`<span class="small quiet">${rangeLabel(range)}</span>`}${tools}</header>`}
+    ${(title || tools) && html`<header class="widget-head"><h2><${Title} widget=${widget} title=${title} meta=${asked?.answer?.meta} /></h2>${range && html`<span class="small quiet">${rangeLabel(range)}</span>`}${tools}</header>`}
     <${Boundary} name=${title || "This text"}>${widget.kind === "text"
       ? html`<div class="prose">${(widget.text ?? "").split(/\n{2,}/).map((part, at) => html`<p key=${at} dir="auto">${part}</p>`)}</div>`
       : html`<${Answered} asked=${asked} lines=${4} empty=${widget.question ? undefined : "Nothing is computed of it yet. What is newly saved takes some minutes."}>${(/** @type {any} */ answer) => html`<${Content} widget=${widget} answer=${answer} />`}<//>`}<//>
   </section>`;
+}
+
+/** The title says what the number is that stands below; funnels and retention explain theirs themselves.
+ * @param {{widget: Widget, title: string, meta?: import("../types.d.ts").Meta}} props */
+function Title({ widget, title, meta }) {
+  const [metric] = widget.question?.metrics ?? [];
+  const name = html`<bdi>${title}</bdi>`;
+  return metric && widget.kind !== "table" ? html`<${Term} metric=${metric} meta=${meta} label=${name} />` : name;
 }
 
 /** @param {{widget: Widget, answer: any}} props */
@@ -39,8 +48,8 @@ function Content({ widget, answer }) {
     case "timeseries": return html`<${Course} ...${given} />`;
     case "bar": return field ? html`<${Largest} ...${given} field=${field} />` : null;
     case "table": return html`<${Rows} answer=${answer} question=${widget.question} currency=${currency} />`;
-    case "funnel": return html`<${FunnelSteps} rows=${answer.data} />`;
-    default: return html`<${Triangle} rows=${answer.data} averages=${answer.meta.averages ?? []} interval=${widget.interval ?? "week"} />`;
+    case "funnel": return html`<${FunnelSteps} rows=${answer.data} meta=${answer.meta} />`;
+    default: return html`<${Triangle} rows=${answer.data} meta=${answer.meta} averages=${answer.meta.averages ?? []} interval=${widget.interval ?? "week"} />`;
   }
 }
 
@@ -49,9 +58,10 @@ function Content({ widget, answer }) {
 /** @param {Given} props */
 function BigNumber({ answer, metric, currency }) {
   const row = answer.data[0];
+  const amounts = amountsOf(metric, row);
+  if (amounts.length) return html`<p class="widget-number" title=${formatOf(metric, row)}><${Amounts} row=${row} amounts=${amounts} /></p>`;
   const exact = formatMetric(metric, row[metric], { currency });
   return html`<p class="widget-number" title=${exact} data-value=${row[metric]}>${formatMetric(metric, row[metric], { short: true, currency })}</p>
-    ${answer.meta.currencies?.length > 1 && html`<p class="small quiet">in ${answer.meta.currencies.join(", ")}, which do not add up</p>`}
     <p class="stat-change"><${Change} metric=${metric} change=${row.change_percent?.[metric]} isKnown=${row.previous != null} before=${row.previous?.[metric]} currency=${currency} /></p>`;
 }
 
@@ -70,7 +80,7 @@ function Largest({ answer, metric, currency, field }) {
   const most = Math.max(1, ...answer.data.map((/** @type {any} */ row) => row[metric] ?? 0));
   return html`<ol class="bars">${answer.data.map((/** @type {any} */ row) => html`<li key=${`${row.is_other}${row[field]}`} style=${{ "--part": `${(100 * (row[metric] ?? 0)) / most}%` }}>
     <span class="bar-name"><bdi class=${row[field] === null ? "name quiet" : "name"} title=${row[field]}>${row.is_other ? "Everything else" : formatValue(field, row[field])}</bdi></span>
-    <span class="bar-value">${formatMetric(metric, row[metric], { short: true, currency })}</span></li>`)}</ol>`;
+    <span class="bar-value">${formatOf(metric, row, { short: true, currency })}</span></li>`)}</ol>`;
 }
 
 /** @param {{answer: any, question: any, currency?: string}} props */
@@ -79,7 +89,7 @@ function Rows({ answer, question, currency }) {
   const columns = [
     ...time,
     ...(question.dimensions ?? []).map((/** @type {string} */ name) => ({ key: name, label: fieldLabel(name), isText: true, show: (/** @type {any} */ value, /** @type {any} */ row) => html`<bdi>${row.is_other ? "Everything else" : formatValue(name, value)}</bdi>` })),
-    ...question.metrics.map((/** @type {string} */ name) => ({ key: name, label: labelOf(name), show: (/** @type {any} */ value) => formatMetric(name, value, { currency }) })),
+    ...question.metrics.map((/** @type {string} */ name) => ({ key: name, label: labelOf(name), meant: { metric: name, meta: answer.meta }, show: (/** @type {any} */ _value, /** @type {any} */ row) => formatOf(name, row, { currency }) })),
   ];
   return html`<${Table} caption=${labelOf(question.metrics[0])} columns=${columns} rows=${answer.data} />`;
 }
