@@ -56,18 +56,6 @@ def async_pool(
     return pool_class(settings.database_address, min_size=1, max_size=max_size, open=False, timeout=5, kwargs=kwargs)
 
 
-def planned_once(pool: AsyncConnectionPool) -> AsyncConnectionPool:
-    """A pool like one of `async_pool`, not opened yet, for statements that need one plan whatever their values.
-
-    Left alone, PostgreSQL plans a statement that is given a list anew each time, and that takes longer than its rows.
-    """
-    kwargs: dict[str, Any] = {**pool.kwargs}  # type: ignore[dict-item] # `async_pool` gives it a dict
-    kwargs["options"] += " -c plan_cache_mode=force_generic_plan"
-    return type(pool)(
-        pool.conninfo, min_size=1, max_size=pool.max_size, open=False, timeout=pool.timeout, kwargs=kwargs
-    )
-
-
 def pool(settings: Settings, *, max_size: int, statement_timeout_ms: int) -> ConnectionPool:
     """As `async_pool`, for threads; each use of a connection is a transaction. Connections are tried before use."""
     return ConnectionPool(

@@ -14,7 +14,6 @@ from eventmill import __version__, telemetry
 from eventmill.contracts import metrics
 from eventmill.http.requests import RequestLog
 from eventmill.settings import Settings
-from eventmill.warehouse import planned_once
 from query_service import access_problems
 from query_service.access import Access
 from query_service.boards.answers import WidgetAnswers
@@ -26,7 +25,13 @@ from query_service.graphql.socket import graphql_socket
 from query_service.lake import problems as lake_problems
 from query_service.lake.service import Lake
 from query_service.limits import RequestLimits, tell_limits
-from query_service.observing import ObservedPath, count_connections, observed_pool
+from query_service.observing import (
+    ObservedPath,
+    StatementCare,
+    count_connections,
+    observed_pool,
+    observed_prepared,
+)
 from query_service.problems import HANDLERS
 from query_service.query.cache import AnswerCache
 from query_service.query.definitions import DefinitionQueries
@@ -56,11 +61,12 @@ OPENAPI = OpenAPIConfig(
 def create_app(settings: Settings) -> RequestLog:
     """The query service as an ASGI application; Postgres may come and go while it runs."""
     registry = CollectorRegistry()
-    pool = observed_pool(settings, registry, max_size=POOL_SIZE, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
+    care = StatementCare(settings, registry)
+    pool = observed_pool(settings, care, max_size=POOL_SIZE, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
+    prepared = observed_prepared(settings, care, max_size=POOL_SIZE, statement_timeout_ms=STATEMENT_TIMEOUT_MS)
     access, control = Access(settings), ControlStore(settings)
-    planned = planned_once(pool)
-    count_connections(registry, pool, planned)
-    executor, windows = Executor(pool, planned), live_windows(settings)
+    count_connections(registry, pool, prepared)
+    executor, windows = Executor(pool, prepared), live_windows(settings)
     lake = Lake(settings, registry)
     path = ObservedPath(executor, cache=answer_cache(registry), lake=lake.queries, live=windows)
     path.seconds = telemetry.histogram(metrics.QUERY_ANSWER_SECONDS, registry)
@@ -90,7 +96,7 @@ def create_app(settings: Settings) -> RequestLog:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
         await pool.open(wait=False)
-        await planned.open(wait=False)
+        await prepared.open()
         await access.open()
         await control.open()
         live_service.start()
@@ -101,7 +107,7 @@ def create_app(settings: Settings) -> RequestLog:
         await lake.close()
         await control.close()
         await access.close()
-        await planned.close()
+        await prepared.close()
         await pool.close()
 
     app = Litestar(

@@ -1,9 +1,9 @@
 """Measures the query service's care for its database: waiting for connections, statements, answers."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
 
 import psycopg
 import structlog
@@ -14,6 +14,7 @@ from eventmill import telemetry
 from eventmill.contracts import metrics
 from eventmill.settings import Settings
 from eventmill.warehouse import async_pool
+from query_service.prepared import PreparedPool
 from query_service.query.path import QueryPath
 from query_service.transport import TRANSPORT
 
@@ -26,37 +27,66 @@ A = TypeVar("A")
 logger = structlog.get_logger(__name__)
 
 
-def observed_pool(
-    settings: Settings, registry: CollectorRegistry, *, max_size: int, statement_timeout_ms: int
-) -> AsyncConnectionPool:
-    """As `warehouse.async_pool`; its waits and statements are in `registry`, the slow ones in the log."""
-    statements = telemetry.histogram(metrics.QUERY_STATEMENT_SECONDS, registry)
-    slow = telemetry.counter(metrics.QUERY_SLOW_STATEMENTS, registry)
+class StatementCare:
+    """Observes statements and waits for connections in `registry`, and logs the slow statements."""
 
-    def observe(query: object, seconds: float) -> None:
-        statements.observe(seconds)
-        if seconds * 1_000 >= settings.slow_query_ms:
-            slow.inc()
+    def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
+        self.waits = telemetry.histogram(metrics.QUERY_POOL_WAIT_SECONDS, registry)
+        self._statements = telemetry.histogram(metrics.QUERY_STATEMENT_SECONDS, registry)
+        self._slow = telemetry.counter(metrics.QUERY_SLOW_STATEMENTS, registry)
+        self._slow_seconds = settings.slow_query_ms / 1_000
+
+    def observe(self, query: object, seconds: float) -> None:
+        """Take in how long a statement took."""
+        self._statements.observe(seconds)
+        if seconds >= self._slow_seconds:
+            self._slow.inc()
             # Never its values: they may be somebody's.
             logger.warning("slow statement", statement=_shown(query), milliseconds=round(seconds * 1_000, 1))
 
+
+def observed_pool(
+    settings: Settings, care: StatementCare, *, max_size: int, statement_timeout_ms: int
+) -> AsyncConnectionPool:
+    """As `warehouse.async_pool`, observed."""
     return async_pool(
         settings,
         max_size=max_size,
         statement_timeout_ms=statement_timeout_ms,
-        pool_class=_observed_class(telemetry.histogram(metrics.QUERY_POOL_WAIT_SECONDS, registry)),
-        cursor_factory=_observed_cursor(observe),
+        pool_class=_observed_class(care.waits),
+        cursor_factory=_observed_cursor(care.observe),
     )
 
 
-def count_connections(registry: CollectorRegistry, *pools: AsyncConnectionPool) -> None:
+def observed_prepared(
+    settings: Settings, care: StatementCare, *, max_size: int, statement_timeout_ms: int
+) -> PreparedPool:
+    """A pool for statements that are asked often, observed."""
+    return PreparedPool(
+        settings.database_address,
+        max_size=max_size,
+        statement_timeout_ms=statement_timeout_ms,
+        observe=care.observe,
+        waits=care.waits,
+    )
+
+
+class Counted(Protocol):
+    """A pool that tells of its connections."""
+
+    def get_stats(self) -> Mapping[str, int]:
+        """`pool_size`, `pool_available`, `requests_waiting`, as far as there are any."""
+        ...
+
+
+def count_connections(registry: CollectorRegistry, *pools: Counted) -> None:
     """Have `registry` tell how many connections the pools have together, and what waits for one."""
     connections = telemetry.gauge(metrics.QUERY_POOL_CONNECTIONS, registry)
     for state, name in _POOL_STATES.items():
         connections.labels(state).set_function(partial(_sum, pools, name))
 
 
-def _sum(pools: Sequence[AsyncConnectionPool], name: str) -> float:
+def _sum(pools: Sequence[Counted], name: str) -> float:
     return sum(pool.get_stats().get(name, 0) for pool in pools)
 
 

@@ -84,9 +84,16 @@ def _nats_server(directory: Path) -> NatsServer:
     return NatsServer(directory / "nats", directory / "nats.log", port, monitor_port, 8 * 1024**3)
 
 
-def _postgres_server(directory: Path) -> PostgresServer:
+def _postgres_server(directory: Path, kind: type[PostgresServer] = PostgresServer) -> PostgresServer:
     (port,) = free_ports(1)
-    return PostgresServer(directory / "postgres", directory / "password", directory / "postgres.log", port)
+    return kind(directory / "postgres", directory / "password", directory / "postgres.log", port)
+
+
+class _ForgetfulPostgres(PostgresServer):
+    """Does not wait for the disk: nobody needs its data after a crash, and each test makes and drops a database."""
+
+    def command(self) -> list[str]:
+        return [*PostgresServer.command(self), "-c", "fsync=off", "-c", "full_page_writes=off"]
 
 
 @pytest.fixture(scope="session")
@@ -128,7 +135,7 @@ def own_nats(new_directory: Callable[[], Path]) -> Iterator[tuple[NatsServer, Se
 @pytest.fixture(scope="session")
 def postgres(new_directory: Callable[[], Path]) -> Iterator[PostgresServer]:
     """The session's PostgreSQL; tests take `database`, a database of their own on it."""
-    postgres = _postgres_server(new_directory())
+    postgres = _postgres_server(new_directory(), _ForgetfulPostgres)
     server = postgres.server()
     server.start()
     yield postgres

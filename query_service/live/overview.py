@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 import psycopg
 
 from eventmill.errors import NotReadyError
@@ -14,10 +14,12 @@ from query_service.live.service import LiveWindows, Moment
 from query_service.live.summary import WINDOWS, instant
 from query_service.query.answer import BOTS, Answer, Meta
 from query_service.query.errors import InvalidParameter
+from query_service.query.query_answer import SharedAnswer
 
 DEFAULT_WINDOW = "5m"
 # By what the numbers are computed; it changes with what they mean.
 DEFINITION = "live-1"
+_MOST_KEPT = 500
 _TODAY = {
     "events": "events_today",
     "page_views": "page_views_today",
@@ -43,11 +45,20 @@ class LiveMeta(Meta, kw_only=True):
     max_bytes: int
 
 
-class LiveAnswer(msgspec.Struct, kw_only=True):
+class LiveAnswer(SharedAnswer, kw_only=True, dict=True):
     """The summary of an app's last minutes."""
 
     data: Mapping[str, Any]
     meta: LiveMeta
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """An answer, and what it was made of."""
+
+    answer: LiveAnswer
+    moment: Moment
+    today: Mapping[str, Any]
 
 
 def checked_window(word: object) -> str:
@@ -66,6 +77,7 @@ class LiveOverview:
         self.windows, self._ask_today = windows, ask_today
         self._today: Memo[dict[str, Any]] = Memo(fresh_seconds=5.0, stale_seconds=60.0)
         self._updates: Counter[str] = Counter()
+        self._kept: dict[tuple[str, str, bool], _Kept] = {}
 
     def note_update(self, app_id: str) -> None:
         """An app's aggregates have changed."""
@@ -81,8 +93,16 @@ class LiveOverview:
         today = await self._today.get(
             app_id, lambda: self._updates[app_id], lambda: self._totals(app_id), is_newest=False
         )
+        key = (app_id, word, may_see_people)
+        kept = self._kept.get(key)
+        if kept is not None and kept.moment is moment and kept.today is today:
+            return kept.answer
         shown = {"counters": moment.data["counters"] | today, "events": moment.events[may_see_people]}
-        return LiveAnswer(data={**moment.data, **shown}, meta=self._meta(moment))
+        answer = LiveAnswer(data={**moment.data, **shown}, meta=self._meta(moment))
+        if len(self._kept) >= _MOST_KEPT:
+            self._kept.clear()
+        self._kept[key] = _Kept(answer, moment, today)
+        return answer
 
     async def _totals(self, app_id: str) -> dict[str, Any]:
         try:

@@ -1,7 +1,8 @@
 """Keeps answers while the numbers behind them stay as they are, and lets a burst of one question run once.
 
 An answer is kept with the version of what it was computed from. Before it is served again its version is asked for: it
-is served only while that is the same, so a number that changed is never served old. See docs/decisions/0022.
+is served only while that is the same, so a number that changed is never served old. Requests that come while it is
+asked for share the next asking. See docs/decisions/0022.
 """
 
 import asyncio
@@ -10,6 +11,8 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
+
+from query_service.query.shared import SharedRun
 
 Found = TypeVar("Found")
 Outcome = Literal["hit", "miss", "joined"]
@@ -35,6 +38,7 @@ class Kept(Generic[Found]):
 class _Entry(Generic[Found]):
     kept: Kept[Found]
     until: float
+    version: SharedRun[str]
 
 
 @dataclass(slots=True)
@@ -66,7 +70,7 @@ class AnswerCache(Generic[Found]):
         arrival = self._arrivals
         entry = self._entry(question)
         if entry is not None:
-            if await entry.kept.current_version() == entry.kept.version:
+            if await entry.version.get() == entry.kept.version:
                 self._count("hit")
                 return entry.kept.answer
             self._forget(question, entry)
@@ -125,7 +129,7 @@ class AnswerCache(Generic[Found]):
             self._forget(question, entry)
         if kept.size > self._max_bytes // 4:
             return
-        self._entries[question] = _Entry(kept, self._clock() + kept.ttl_seconds)
+        self._entries[question] = _Entry(kept, self._clock() + kept.ttl_seconds, SharedRun(kept.current_version))
         self.size += kept.size
         while self.size > self._max_bytes:
             self._forget(*next(iter(self._entries.items())))

@@ -11,6 +11,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
+from query_service.prepared import PreparedPool
 from query_service.query.errors import UnknownApp
 from query_service.query.model import Tenant
 from query_service.query.sql import Plan
@@ -95,10 +96,13 @@ class Result:
 
 
 class Executor:
-    """Answers plans from a pool of connections. Raises psycopg.Error or PoolTimeout where Postgres does not answer."""
+    """Answers plans from a pool of connections, and statements that are asked often from `prepared`.
 
-    def __init__(self, pool: AsyncConnectionPool, planned_once: AsyncConnectionPool | None = None) -> None:
-        self._pool, self._planned_once = pool, planned_once or pool
+    Raises psycopg.Error or PoolTimeout where Postgres does not answer.
+    """
+
+    def __init__(self, pool: AsyncConnectionPool, prepared: PreparedPool) -> None:
+        self._pool, self._prepared = pool, prepared
 
     async def tenants(self, app_ids: Sequence[str]) -> list[dict[str, Any]]:
         """Rows of those apps that exist, by id: what `apps` shows, and week_start, first_day, lake_floor."""
@@ -120,14 +124,9 @@ class Executor:
         [freshness] = found["freshness"]
         return Result(found["rows"], Freshness(**freshness))
 
-    async def tuples(self, text: LiteralString, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    async def tuples(self, text: LiteralString, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         """The rows of one statement that is asked often: it is prepared, and planned once per connection."""
-
-        async def use(connection: psycopg.AsyncConnection) -> list[tuple[Any, ...]]:
-            cursor = await connection.execute(text, values, prepare=True)
-            return await cursor.fetchall()
-
-        return await self._with_connection(use, self._planned_once)
+        return await self._prepared.rows(text, values)
 
     async def in_one_snapshot(
         self, statements: Mapping[str, LiteralString], values: Mapping[str, Any]
@@ -141,11 +140,9 @@ class Executor:
         """Raise unless Postgres answers and has the marts."""
         await self._with_connection(lambda connection: _rows(connection, _PROBE, {}))
 
-    async def _with_connection(
-        self, use: Callable[[psycopg.AsyncConnection], Awaitable[Found]], pool: AsyncConnectionPool | None = None
-    ) -> Found:
+    async def _with_connection(self, use: Callable[[psycopg.AsyncConnection], Awaitable[Found]]) -> Found:
         while True:
-            async with (pool or self._pool).connection() as connection:
+            async with self._pool.connection() as connection:
                 try:
                     return await use(connection)
                 except psycopg.OperationalError:

@@ -78,16 +78,23 @@ class Encoded:
     etag: str
 
 
-class QueryAnswer(msgspec.Struct, kw_only=True, dict=True):
-    """Rows in the question's order and what they rest on. Shared between requests: never changed."""
+class SharedAnswer(msgspec.Struct, kw_only=True, dict=True):
+    """Shared between requests: never changed."""
 
-    data: Sequence[Mapping[str, Any]]
-    meta: QueryMeta
+    data: Any
+    meta: Any
 
     @cached_property
     def encoded(self) -> Encoded:
         """The answer as JSON; equal numbers and definitions have equal names, whenever they were computed."""
         return encode(self.data, self.meta)
+
+
+class QueryAnswer(SharedAnswer, kw_only=True, dict=True):
+    """Rows in the question's order and what they rest on."""
+
+    data: Sequence[Mapping[str, Any]]
+    meta: QueryMeta
 
 
 def answered(spec: QuerySpec, found: Table, before: Table | None, resting: Resting) -> QueryAnswer:

@@ -6,13 +6,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
+import msgspec
+
 from query_service.query import table
 from query_service.query.cache import AnswerCache, Kept
 from query_service.query.errors import InvalidParameter, NoSource
 from query_service.query.executor import Executor
 from query_service.query.planner import Choice, choose
 from query_service.query.query_answer import QueryAnswer, Resting, answered
-from query_service.query.rollup_reader import RollupReader
+from query_service.query.remembered import Remembered
+from query_service.query.rollup_reader import Fresh, RollupReader
 from query_service.query.rollup_rows import TooCoarse, Values
 from query_service.query.sources import LakeSource, LiveSource
 from query_service.query.spec import MAX_ROWS, QuerySpec
@@ -56,6 +59,7 @@ class Questions:
         self._reader = RollupReader(sources.executor)
         self._lake, self._live = sources.lake, sources.live
         self._cache, self._clock = cache, clock
+        self._fresh: Remembered[Fresh] = Remembered()
 
     async def answer(self, spec: QuerySpec) -> QueryAnswer:
         """The answer; a kept one where nothing that it rests on has changed."""
@@ -130,7 +134,9 @@ class Questions:
         assert self._live is not None  # noqa: S101 - the planner chose it
         now = self._clock()
         result = await self._live.query(spec)
-        fresh = await self._reader.freshness(spec, ())
+        # Of what is said there, the window's own numbers need the last arrival and silence alone.
+        fresh = await self._fresh.get(spec.tenant.app_id, partial(self._reader.freshness, spec, ()))
+        fresh = msgspec.structs.replace(fresh, as_of=now)
         return _Found(table.of_rows(spec, result.rows, now), Resting.of_live(result, fresh, choice.why))
 
 

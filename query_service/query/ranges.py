@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from query_service.query.errors import InvalidParameter
@@ -58,6 +59,7 @@ class InstantRange:
         return {"start": start, "end": end, "time_zone": self.time_zone.key}
 
 
+@lru_cache(maxsize=8_192)
 def midnight(day: date, time_zone: ZoneInfo) -> datetime:
     """The instant (UTC) at which a local day starts: where the clock jumps over midnight, the first one after it."""
     return datetime.combine(day, time(), time_zone).astimezone(UTC)

@@ -45,14 +45,14 @@ _ROWS: LiteralString = """
     union all
     select $n, period_start, traffic, value_kind, value, $columns
     from rollups.$rollup
-    where app_id = %(app_id)s and $grain period_start = any(%(starts_$n)s::timestamptz[])
+    where app_id = %(app_id)s and $grain period_start = any(%(starts_$n)s::text::timestamptz[])
         and traffic = any(%(traffics_$n)s) and dimension = %(dimension_$n)s $cut
 """
 _GROUPED: LiteralString = """
     union all
     select $n, min(period_start), traffic, value_kind, value, $columns
     from rollups.$rollup
-    where app_id = %(app_id)s and $grain period_start = any(%(starts_$n)s::timestamptz[])
+    where app_id = %(app_id)s and $grain period_start = any(%(starts_$n)s::text::timestamptz[])
         and traffic = any(%(traffics_$n)s) and dimension = %(dimension_$n)s $cut
     group by traffic, value_kind, value $currency
 """

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from eventmill.analysis.filters import Op
 from query_service.query.periods import place_of
@@ -24,8 +24,7 @@ class TooCoarse(Exception):  # noqa: N818 - it reads as what it is
     """The rollups keep the 1,000 largest values of a period, and the question is about what lies beyond them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """A row of an answer: its bucket, by number, and the values of its dimensions."""
 
     bucket: int

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from query_service.query import numbers
 from query_service.query.periods import place_of
@@ -15,8 +17,7 @@ IS_OTHER = "is_other"
 REVENUE = "revenue"
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One row before it is written down: its bucket by number, values of the dimensions, measures."""
 
     bucket: int
@@ -62,8 +63,7 @@ def of_rows(spec: QuerySpec, rows: Iterable[Row], now: datetime) -> Table:
 def written(spec: QuerySpec, table: Table, before: Table | None) -> tuple[list[dict[str, Any]], bool]:
     """The rows of the question's page, and whether there are more."""
     lines = _page(spec, table)
-    zone = spec.tenant.time_zone
-    stamps = [at.astimezone(zone).isoformat() for at in table.buckets] if spec.granularity else []
+    stamps = _stamps(table.buckets, spec.tenant.time_zone) if spec.granularity else ()
     currencies = _currencies(spec, table, before)
     rows = []
     for line in lines[: spec.limit]:
@@ -80,6 +80,12 @@ def written(spec: QuerySpec, table: Table, before: Table | None) -> tuple[list[d
 def values_of(spec: QuerySpec, found: Table) -> list[Values]:
     """The values of the dimensions on the question's page, each combination once."""
     return list(dict.fromkeys(line.values for line in _page(spec, found)[: spec.limit] if not line.is_other))
+
+
+@lru_cache(maxsize=512)
+def _stamps(buckets: tuple[datetime, ...], zone: ZoneInfo) -> tuple[str, ...]:
+    """Starts as an answer writes them."""
+    return tuple(at.astimezone(zone).isoformat() for at in buckets)
 
 
 def _table(spec: QuerySpec, lines: Iterable[Line], now: datetime, *, is_ordered: bool) -> Table:
@@ -164,7 +170,7 @@ def _compare(
     spec: QuerySpec, rows: Sequence[tuple[Line, dict[str, Any]]], before: Table, currencies: Sequence[str]
 ) -> None:
     """Beside each row the same position of the earlier range; null where that has none."""
-    zone = spec.tenant.time_zone
+    stamps = _stamps(before.buckets, spec.tenant.time_zone) if spec.granularity else ()
     found = {(line.bucket, line.values, line.is_other): line.measures for line in before.lines}
     nothing = {measure.name: 0 for measure in spec.measures}
     for line, row in rows:
@@ -173,5 +179,5 @@ def _compare(
             continue
         measures = found.get((line.bucket, line.values, line.is_other), nothing)
         earlier = _numbers(spec, measures, currencies)
-        stamp = {TIMESTAMP: before.buckets[line.bucket].astimezone(zone).isoformat()} if spec.granularity else {}
+        stamp = {TIMESTAMP: stamps[line.bucket]} if spec.granularity else {}
         row |= {"previous": stamp | earlier, "change_percent": _changes(spec, row, earlier)}

@@ -18,31 +18,41 @@ async def unless_gone(request: Request[Any, Any, Any], answer: Awaitable[Found])
 
     Raises ClientException where nobody is there to read an answer.
     """
-    asked = asyncio.ensure_future(answer)
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine that runs has one
+    watch = _Watch(request, task)
     try:
-        await asyncio.wait({asked}, timeout=UNWATCHED_SECONDS)
-        if asked.done():
-            return asked.result()
-        return await _watched(request, asked)
+        return await answer
+    except asyncio.CancelledError:
+        # Not where the request itself was cancelled as well.
+        if watch.has_cancelled and task.uncancel() == 0:
+            raise ClientException("The client closed its connection.", status_code=499) from None
+        raise
     finally:
-        if not asked.done():
-            asked.cancel()
-            await asyncio.gather(asked, return_exceptions=True)
+        await watch.stop()
 
 
-async def _watched(request: Request[Any, Any, Any], asked: asyncio.Future[Found]) -> Found:
-    left = asyncio.ensure_future(_left(request))
-    try:
-        both: set[asyncio.Future[Any]] = {asked, left}
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        if asked.done():
-            return asked.result()
-        raise ClientException("The client closed its connection.", status_code=499)
-    finally:
-        left.cancel()
-        await asyncio.gather(left, return_exceptions=True)
+class _Watch:
+    """Cancels a task once its client has left; looks from UNWATCHED_SECONDS on."""
 
+    def __init__(self, request: Request[Any, Any, Any], task: asyncio.Task[Any]) -> None:
+        self.has_cancelled = False
+        self._request, self._task = request, task
+        self._watching: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(UNWATCHED_SECONDS, self._begin)
 
-async def _left(request: Request[Any, Any, Any]) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass  # what is left of the body of a request that is answered without it
+    def _begin(self) -> None:
+        self._watching = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._request.receive())["type"] != "http.disconnect":
+            pass  # what is left of the body of a request that is answered without it
+        self.has_cancelled = True
+        self._task.cancel()
+
+    async def stop(self) -> None:
+        """Look no longer."""
+        self._timer.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)

@@ -11,7 +11,7 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.response.base import ASGIResponse
 
 from query_service.problems import NotAcceptable
-from query_service.query.query_answer import Encoded, QueryAnswer, encode, fields_of
+from query_service.query.query_answer import Encoded, SharedAnswer, encode, fields_of
 from query_service.rest.formats import FORMATS, JSON, MEDIA_TYPES, chosen
 
 # Stored by the client alone, and asked about each time: a number may change at any moment.
@@ -45,7 +45,7 @@ class AnswerResponse(Response[Any]):
         media_type = chosen(request.headers.get("accept") or JSON) or JSON
         if media_type != JSON and isinstance(data, Mapping):
             raise NotAcceptable("This answer is no list of rows.", f"One of: {JSON}.")
-        encoded = self.content.encoded if isinstance(self.content, QueryAnswer) else encode(data, meta)
+        encoded = self.content.encoded if isinstance(self.content, SharedAnswer) else encode(data, meta)
         return _written(request, encoded, (data, meta), media_type, headers)
 
 

@@ -1,17 +1,20 @@
 """Questions of version 2 over rollups in Postgres: numbers, what they rest on, and that no answer is served old."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg_pool import AsyncConnectionPool
 
 from eventmill import dbt, metric_catalog
 from eventmill.control.definitions import UnknownDefinitionError
 from eventmill.settings import Settings
 from eventmill.warehouse import async_pool
+from query_service.prepared import PreparedPool
 from query_service.query.catalog import ELSEWHERE, MEASURES, METRICS, RATIOS, Grain, is_cut_of, measures_of
 from query_service.query.errors import NoSource, UnknownApp
 from query_service.query.executor import Executor
@@ -52,11 +55,18 @@ def shop(module_rollups: Any) -> Any:
     return module_rollups
 
 
+@asynccontextmanager
+async def executor_of(address: str) -> AsyncIterator[tuple[Executor, AsyncConnectionPool]]:
+    limits: dict[str, Any] = {"max_size": 2, "statement_timeout_ms": 5_000}
+    pool = async_pool(Settings(database_url=address), **limits)
+    async with pool, PreparedPool(address, **limits) as prepared:
+        yield Executor(pool, prepared), pool
+
+
 @pytest.fixture
 async def path(shop: Any) -> AsyncIterator[QueryPath]:
-    pool = async_pool(Settings(database_url=shop.address), max_size=4, statement_timeout_ms=5_000)
-    async with pool:
-        yield QueryPath(Executor(pool), clock=lambda: NOW)
+    async with executor_of(shop.address) as (executor, _):
+        yield QueryPath(executor, clock=lambda: NOW)
 
 
 async def rows_of(path: QueryPath, *metrics: str, **fields: Any) -> list[dict[str, Any]]:
@@ -252,9 +262,8 @@ async def test_values_beyond_the_kept_ones_are_a_row_of_their_own_or_a_question_
     place: dict[str, Any] = {"local_date": DAYS[0], "period_start": NEW_YORK_MIDNIGHTS[0]}
     rollups.metric("human", "os", "Linux", page_views=5, **place)
     rollups.metric("human", "os", "", value_kind="other", page_views=7, **place)
-    pool = async_pool(Settings(database_url=rollups.address), max_size=2, statement_timeout_ms=5_000)
-    async with pool:
-        path = QueryPath(Executor(pool), clock=lambda: NOW)
+    async with executor_of(rollups.address) as (executor, _):
+        path = QueryPath(executor, clock=lambda: NOW)
         day: dict[str, Any] = {"date_range": ["2026-03-07", "2026-03-08"]}
         assert await rows_of(path, "page_views", dimensions=["os"], **day) == [
             {"os": "Linux", "page_views": 5},
@@ -304,14 +313,13 @@ STEPS = st.lists(
 async def test_after_any_refresh_the_answer_is_the_one_that_was_never_kept(
     filled: Any, steps: list[tuple[str, date, int]]
 ) -> None:
-    pool = async_pool(Settings(database_url=filled.address), max_size=2, statement_timeout_ms=5_000)
     asked = {"metrics": ["events", "page_views"], "date_range": SPAN, "granularity": "day", "compare": "previous_year"}
-    async with pool:
-        kept = QueryPath(Executor(pool), clock=lambda: NOW)
+    async with executor_of(filled.address) as (executor, pool):
+        kept = QueryPath(executor, clock=lambda: NOW)
         for step, day, value in steps:
             if step == "refresh":
                 await _refresh(pool, day, value)
-            fresh = QueryPath(Executor(pool), clock=lambda: NOW)
+            fresh = QueryPath(executor, clock=lambda: NOW)
             assert (await kept.query(asked, APPS)).data == (await fresh.query(asked, APPS)).data
 
 

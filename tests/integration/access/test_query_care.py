@@ -9,7 +9,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from eventmill.settings import Settings
-from query_service.observing import observed_pool
+from query_service.observing import StatementCare, observed_pool
 
 pytestmark = pytest.mark.integration
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.integration
 async def test_a_slow_statement_is_logged_without_its_values(database: str, new_directory: Callable[[], Path]) -> None:
     registry = CollectorRegistry()
     settings = Settings(home=new_directory(), database_url=database, slow_query_ms=50)
-    pool = observed_pool(settings, registry, max_size=1, statement_timeout_ms=5_000)
+    pool = observed_pool(settings, StatementCare(settings, registry), max_size=1, statement_timeout_ms=5_000)
     await pool.open()
     with structlog.testing.capture_logs() as logged:
         async with pool.connection() as connection:
@@ -34,7 +34,8 @@ async def test_a_slow_statement_is_logged_without_its_values(database: str, new_
 
 async def test_a_statement_ends_at_its_limit(database: str, new_directory: Callable[[], Path]) -> None:
     settings = Settings(home=new_directory(), database_url=database)
-    pool = observed_pool(settings, CollectorRegistry(), max_size=1, statement_timeout_ms=100)
+    care = StatementCare(settings, CollectorRegistry())
+    pool = observed_pool(settings, care, max_size=1, statement_timeout_ms=100)
     await pool.open()
     async with pool.connection() as connection:
         with pytest.raises(psycopg.errors.QueryCanceled):

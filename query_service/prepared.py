@@ -1,0 +1,175 @@
+"""Statements that are asked often: prepared once a connection, planned once, and sent by asyncpg.
+
+The rest of eventmill speaks psycopg. A question to the rollups takes Postgres less time than psycopg takes to send it
+(docs/decisions/0029), so these statements, written with psycopg's names for values, go through asyncpg. What goes
+wrong is raised as psycopg would.
+"""
+
+import re
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Self
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+import asyncpg
+import psycopg
+from prometheus_client import Histogram
+from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import PoolTimeout
+
+_NAME = re.compile(r"%\((\w+)\)s")
+# How long a statement waits for a connection, and a connection for Postgres.
+_PATIENCE_SECONDS = 5.0
+# What asyncpg reads in an address; it would hand anything else to Postgres as a setting.
+_KNOWN = frozenset({"sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslpassword", "passfile"})
+_IN_URL = frozenset({"host", "port", "user", "password", "dbname"})
+# What a connection says that Postgres has closed.
+_GONE = (asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, OSError)
+
+
+class PreparedPool:
+    """`open`, ask for `rows`, `close`. Connections are made when they are first needed, at most `max_size`.
+
+    `observe` hears each statement with its seconds, `waits` how long each waited for a connection.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        max_size: int,
+        statement_timeout_ms: int,
+        observe: Callable[[str, float], None] = lambda _text, _seconds: None,
+        waits: Histogram | None = None,
+    ) -> None:
+        self._address, self._max_size = _understood(address), max_size
+        self._settings = {
+            "application_name": "eventmill",
+            "timezone": "UTC",
+            "statement_timeout": str(statement_timeout_ms),
+            # Left alone, PostgreSQL plans a statement that is given a list anew each time, and that takes longer than
+            # reading its rows.
+            "plan_cache_mode": "force_generic_plan",
+        }
+        self._observe, self._waits = observe, waits
+        self._pool: asyncpg.Pool | None = None
+        self._waiting = 0
+
+    async def __aenter__(self) -> Self:
+        """`open`."""
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        """`close`."""
+        await self.close()
+
+    async def open(self) -> None:
+        """Be ready; Postgres need not be."""
+        self._pool = await asyncpg.create_pool(
+            self._address,
+            min_size=0,
+            max_size=self._max_size,
+            max_queries=sys.maxsize,
+            max_inactive_connection_lifetime=0,
+            max_cached_statement_lifetime=0,
+            max_cacheable_statement_size=0,
+            timeout=_PATIENCE_SECONDS,
+            reset=_keep,
+            server_settings=self._settings,
+        )
+
+    async def close(self) -> None:
+        """Close every connection; statements that run are cut."""
+        if self._pool is not None:
+            self._pool.terminate()
+            self._pool = None
+
+    def get_stats(self) -> dict[str, int]:
+        """As the pools of psycopg count: connections, those that do nothing, and statements that wait for one."""
+        if self._pool is None:
+            return {}
+        size, idle = self._pool.get_size(), self._pool.get_idle_size()
+        return {"pool_size": size, "pool_available": idle, "requests_waiting": self._waiting}
+
+    async def rows(self, text: str, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+        """The rows of one statement, which names its values as `%(name)s`.
+
+        Raises psycopg.Error: OperationalError where Postgres does not answer, PoolTimeout where all connections are
+        busy for 5 s, QueryCanceled beyond the limit of time.
+        """
+        numbered, names = numbered_of(text)
+        arguments = [values[name] for name in names]
+        # After a restart of Postgres a connection may fail before it is known to be gone.
+        for _ in range(self._max_size):
+            connection = await self._acquired()
+            started = time.perf_counter()
+            try:
+                return await connection.fetch(numbered, *arguments)
+            except _GONE:
+                continue
+            except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                raise _as_psycopg(error) from error
+            finally:
+                self._observe(text, time.perf_counter() - started)
+                await self._opened.release(connection)
+        raise psycopg.OperationalError("Postgres closes every connection")
+
+    @property
+    def _opened(self) -> asyncpg.Pool:
+        if self._pool is None:
+            raise psycopg.OperationalError("the pool is not open")
+        return self._pool
+
+    async def _acquired(self) -> Any:
+        started = time.perf_counter()
+        self._waiting += 1
+        try:
+            return await self._opened.acquire(timeout=_PATIENCE_SECONDS)
+        except TimeoutError as error:
+            msg = f"no connection was free for {_PATIENCE_SECONDS:g} s"
+            raise PoolTimeout(msg) from error
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            raise _as_psycopg(error) from error
+        finally:
+            self._waiting -= 1
+            if self._waits is not None:
+                self._waits.observe(time.perf_counter() - started)
+
+
+@lru_cache(maxsize=512)
+def numbered_of(text: str) -> tuple[str, tuple[str, ...]]:
+    """The statement with numbers for the names of its values, and the names in that order."""
+    names: dict[str, int] = {}
+
+    def number(found: re.Match[str]) -> str:
+        return f"${names.setdefault(found[1], len(names) + 1)}"
+
+    return _NAME.sub(number, text).replace("%%", "%"), tuple(names)
+
+
+async def _keep(_connection: Any) -> None:
+    """Leave the session as it is: these statements change nothing in it."""
+
+
+def _as_psycopg(error: Exception) -> psycopg.Error:
+    state = getattr(error, "sqlstate", None)
+    if state is None:
+        return psycopg.OperationalError(str(error) or type(error).__name__)
+    try:
+        return psycopg.errors.lookup(state)(str(error))
+    except KeyError:
+        return psycopg.DatabaseError(str(error))
+
+
+def _understood(address: str) -> str:
+    """The address without what asyncpg does not know, as a URL."""
+    if "://" not in address:
+        given = conninfo_to_dict(address)
+        known = {name: str(value) for name, value in given.items() if name in _KNOWN | _IN_URL}
+        return f"postgresql:///?{urlencode(known, quote_via=quote)}"
+    parts = urlsplit(address)
+    kept = [(name, value) for name, value in parse_qsl(parts.query) if name in _KNOWN | _IN_URL]
+    return urlunsplit(parts._replace(query=urlencode(kept, quote_via=quote)))
