@@ -17,7 +17,7 @@ _EVENTS = """
 with numbers as (
     select i, (hash((i + $salt) * 7 + 1) % $people)::bigint as person, hash((i + $salt) * 13 + 5) as dice,
         hash((i + $salt) * 17 + 3) as more,
-        $start::timestamptz + to_microseconds((i * $span // $events)::bigint) as instant
+        $start::timestamptz + to_microseconds((i::hugeint * $span // $events)::bigint) as instant
     from range($first, $first + $rows) as t (i)
 )
 select
