@@ -49,11 +49,13 @@ def fill(table: LakeTable, start: datetime, span: timedelta, events: int, salt: 
 
     `salt` tells the ids of several calls apart; there are `people` of them, or one for a dozen events.
     """
+    # Asked for each time, the version would take longer than the commit: the table is read from its beginning.
+    version = table.version()
     for number, (rows, hour) in enumerate(_hours(start, span, events, salt, people, _last(table))):
         hours = {"event_date": str(hour.date()), "event_hour": str(hour.hour)}
         file = write_data_file(table.directory, rows, hours, EVENTS.statistics)
         commit = Commit(adds=[file], transaction=Transaction("bench/0", number), metadata={"touched": []})
-        table.append(commit, table.version())
+        table.append(commit, version + number)
 
 
 def _last(table: LakeTable) -> int:
