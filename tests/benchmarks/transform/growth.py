@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from ingest_service.writer.checkpoints import write_checkpoint
 from tests.benchmarks.ingest.results import Figure, Outcome, Side, compare
 from tests.benchmarks.ingest.room import Room
 from tests.benchmarks.transform import lakes
@@ -32,8 +33,9 @@ def measure_history(room: Room, scale: Scale) -> list[Outcome]:
 
 
 def _prepare(site: Site, scale: Scale, days: int) -> None:
-    """Days of 24 files each, and the running hour; counted once."""
+    """Days of 24 files each, with a checkpoint as the writer keeps them, and the running hour; counted once."""
     lakes.fill(site.table, MIDNIGHT - days * DAY, days * DAY, days * 24 * 2_000, salt=10**12)
+    write_checkpoint(site.table)
     lakes.fill(site.table, HOUR, DAY / 24, scale.new_events * 5, salt=2 * 10**12, people=100_000)
     site.refresher.refresh_open()
 
