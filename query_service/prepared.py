@@ -103,7 +103,7 @@ class PreparedPool:
         numbered, names = numbered_of(text)
         arguments = [values[name] for name in names]
         # After a restart of Postgres a connection may fail before it is known to be gone.
-        for _ in range(self._max_size):
+        for _ in range(self._max_size + 1):
             connection = await self._acquired()
             started = time.perf_counter()
             try:

@@ -12,7 +12,7 @@ from datetime import datetime
 import duckdb
 import pyarrow as pa
 
-from eventmill.analysis import funnel_any, funnel_moments, funnel_paths
+from eventmill.analysis import funnel_any, funnel_fold, funnel_moments, funnel_paths
 from eventmill.analysis.filters import Sql
 from eventmill.analysis.funnel_definition import FunnelDefinition, Order
 from eventmill.analysis.funnel_events import Scope, entries, masked
@@ -97,7 +97,7 @@ def _find_paths(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
         else:
             _match(connection, scope)
     elif definition.order is Order.ORDERED and scope.has_distinct_steps and not definition.exclude:
-        _keep(connection, _PATHS, funnel_paths.distinct_ordered(scope))
+        _keep_rows(connection, _PATHS, funnel_fold.paths(connection, scope))
     elif funnel_moments.fits(scope):
         _split(connection, scope)
     else:
@@ -117,6 +117,14 @@ def _split(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
 def _keep(connection: duckdb.DuckDBPyConnection, name: str, query: Sql) -> None:
     sql, parameters = query
     connection.execute(f"create or replace temp table {name} as {sql}", parameters)
+
+
+def _keep_rows(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
+    connection.register("funnel_found", rows)
+    try:
+        _keep(connection, name, ("from funnel_found", []))
+    finally:
+        connection.unregister("funnel_found")
 
 
 def _move(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
@@ -148,11 +156,7 @@ def _match(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
     found = [_FOUND.empty_table()]
     while rows := connection.fetchmany(_BATCH_ACTORS):
         found.append(pa.Table.from_pylist([_matched(scope, *row) for row in rows], schema=_FOUND))
-    connection.register("funnel_found", pa.concat_tables(found))
-    try:
-        _keep(connection, _PATHS, ("from funnel_found", []))
-    finally:
-        connection.unregister("funnel_found")
+    _keep_rows(connection, _PATHS, pa.concat_tables(found))
 
 
 def _matched(scope: Scope, actor: str, happened: list[dict[str, int]]) -> dict[str, object]:

@@ -23,7 +23,7 @@ def distinct_any(scope: Scope) -> Sql:
     """A fold that keeps the latest time of each step: the steps of a window are those seen since its first instant.
 
     That instant is the last excluded event, or as far back as the window goes, or the start of the range. As with
-    `distinct_ordered`, the first event that completes the longest path also ends the earliest one.
+    `funnel_fold`, the first event that completes the longest path also ends the earliest one.
     """
     query, parameters = single_steps(scope)
     excluded = len(scope.definition.steps) + 1

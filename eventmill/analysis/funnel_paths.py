@@ -10,67 +10,8 @@ windowFunnel): a later start has all the chances of an earlier one, and a longer
 from collections.abc import Sequence, Set
 
 from eventmill.analysis.filters import Sql
-from eventmill.analysis.funnel_events import Scope, masked, single_steps
+from eventmill.analysis.funnel_events import Scope, masked
 from eventmill.analysis.funnel_shapes import ENDS, LIVES, MOVE_BITS, Move
-
-_STEP_BITS = 5
-
-
-def distinct_ordered(scope: Scope) -> Sql:
-    """Steps that no event shares, in order, without exclusion: the usual funnel, on the shortest way.
-
-    An event is one number, its time and its step. The first event that completes the longest path also ends the
-    earliest one, whose start is the first in its window: every start before the one that was found, and within the
-    window, can go on with the steps of that one. (`folded` is materialized: a condition on it would fold again.)
-    """
-    query, parameters = single_steps(scope)
-    latest = " ".join(f"when {step} then state.s{step} >> {_STEP_BITS}" for step in _numbers(scope))
-    sql = (
-        f"with event as ({query}),"
-        f" lists as (select actor, list_sort(list(t << {_STEP_BITS} | step)) as list from event group by actor),"
-        f" folded as materialized (select actor, list, {_reached(scope)} as state from lists),"
-        " found as (select actor, list, (state.reached & 31)::tinyint as done, state.reached as reached,"
-        f" case state.reached & 31 {latest} end as latest from folded where state.reached is not null)"
-        f" select actor, done, latest, {_earliest(scope)} as times from found"
-    )
-    return sql, parameters
-
-
-def _numbers(scope: Scope) -> range:
-    return range(1, len(scope.definition.steps) + 1)
-
-
-def _reached(scope: Scope) -> str:
-    """Fold of the events: `s<n>` is the latest start of a path with n steps, `reached` the event that got furthest.
-
-    Of starts that follow each other without another step between them, only the last matters here.
-    """
-    starts_no_run = "e & 31 > 1 or i = len(list) or list[i + 1] & 31 > 1"
-    # The difference of two events is that of their times, and of their steps beside it.
-    goes_on = {
-        step: f"e - s.s{step - 1} <= {(scope.window << _STEP_BITS) + step - 1}" for step in _numbers(scope) if step > 1
-    }
-    state = ["'s1': case when e & 31 = 1 then e else s.s1 end"]
-    for step, condition in goes_on.items():
-        state.append(f"'s{step}': case when e & 31 = {step} and {condition} then s.s{step - 1} else s.s{step} end")
-    arms = " ".join(f"when {step} then {condition}" for step, condition in goes_on.items())
-    is_further = f"(e & 31) > coalesce(s.reached & 31, 0) and case e & 31 when 1 then true {arms} end"
-    state.append(f"'reached': case when {is_further} then e else s.reached end")
-    empty = ", ".join(f"'s{step}': null::bigint" for step in _numbers(scope))
-    return (
-        f"list_reduce(list_filter(list, lambda e, i: {starts_no_run}),"
-        f" lambda s, e: {{{', '.join(state)}}}, {{{empty}, 'reached': null::bigint}})"
-    )
-
-
-def _earliest(scope: Scope) -> str:
-    """Times of the path: the first start whose window holds its end, then the first event of each step in turn."""
-    inside = f"e <= reached and (e >> {_STEP_BITS}) >= (reached >> {_STEP_BITS}) - {scope.window}"
-    fold = (
-        f"list_reduce(list_filter(list, lambda e: {inside}), lambda p, e:"
-        f" case when e & 31 = len(p) + 1 then list_append(p, e >> {_STEP_BITS}) else p end, []::bigint[])"
-    )
-    return f"case when done = 1 then [list_filter(list, lambda e: e & 31 = 1)[1] >> {_STEP_BITS}] else {fold} end"
 
 
 def instants(scope: Scope) -> Sql:
