@@ -107,11 +107,13 @@ class PreparedPool:
             connection = await self._acquired()
             started = time.perf_counter()
             try:
-                return await connection.fetch(numbered, *arguments)
+                rows: Sequence[Sequence[Any]] = await connection.fetch(numbered, *arguments)
             except _GONE:
                 continue
             except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 raise _as_psycopg(error) from error
+            else:
+                return rows
             finally:
                 self._observe(text, time.perf_counter() - started)
                 await self._opened.release(connection)

@@ -45,8 +45,8 @@ def _lists(scope: Scope) -> Sql:
         cases.append(f"when {sql}{f' and t < {scope.span}' if number == 1 else ''} then t << {_STEP_BITS} | {number}")
         parameters += values
     condition, bounds = relevant(scope)
-    types = [chosen.event_type for chosen in filters]
-    if None not in types:
+    types = [chosen.event_type for chosen in filters if chosen.event_type is not None]
+    if len(types) == len(filters):
         condition += f" and event_type in ({', '.join('?' * len(types))})"
         bounds += types
     rows = f"select *, {scope.key} as funnel_actor, epoch_us(event_time) - {scope.start} as t from {scope.events}"

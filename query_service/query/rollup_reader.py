@@ -60,7 +60,7 @@ class RollupReader:
         if len(rows) > rollup_sql.MAX_READ:
             rule = "A shorter date_range, a coarser granularity, or a filter."
             raise InvalidParameter("granularity", f"The answer is made of more than {rollup_sql.MAX_READ} rows.", rule)
-        by_part: Mapping[int, list[tuple[Any, ...]]] = defaultdict(list)
+        by_part: Mapping[int, list[Sequence[Any]]] = defaultdict(list)
         for row in rows:
             by_part[row[0]].append(row)
         cells = Cells()
@@ -81,7 +81,7 @@ class RollupReader:
         return str(version)
 
 
-def _fresh(rows: Sequence[tuple[Any, ...]], spec: QuerySpec) -> Fresh:
+def _fresh(rows: Sequence[Sequence[Any]], spec: QuerySpec) -> Fresh:
     text = next(row[4] for row in rows if row[3] == rollup_sql.FRESHNESS)
     fresh = _FRESH.decode(text)
     if spec.goal is not None and fresh.goal_id is None:
