@@ -64,7 +64,7 @@ class Questions:
     async def answer(self, spec: QuerySpec) -> QueryAnswer:
         """The answer; a kept one where nothing that it rests on has changed."""
         # A range that ends now is another one with every request.
-        if spec.window is not None or self._choose(spec).source == "live":
+        if spec.window is not None or (spec.granularity == "minute" and self._choose(spec).source == "live"):
             return (await self._compute(spec)).answer
         return await self._cache.get(spec, partial(self._compute, spec))
 
