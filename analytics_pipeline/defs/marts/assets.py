@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
 
 from eventmill import dbt
 from eventmill.settings import Settings, load_settings
@@ -26,7 +26,10 @@ class MartsTranslator(DagsterDbtTranslator):
 def assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """The dbt project's models with their tests as checks, and the documentation page."""
 
-    @dbt_assets(manifest=dbt.manifest(settings), dagster_dbt_translator=MartsTranslator(), name="dbt_models")
+    # An asset may fill several tables: sessions and revenue, cohorts and their retention.
+    translator = MartsTranslator(DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True))
+
+    @dbt_assets(manifest=dbt.manifest(settings), dagster_dbt_translator=translator, name="dbt_models")
     def models(context: dg.AssetExecutionContext, dbt_cli: DbtCliResource):
         # Else dbt would write beside its models, where an installed program may not.
         target = settings.home / "dbt" / "dagster-target" / context.run.run_id
