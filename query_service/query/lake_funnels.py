@@ -19,7 +19,7 @@ from query_service.query.lake_meta import OF_PEOPLE, LakeRows, lake_meta, micros
 from query_service.query.model import Tenant
 
 SESSIONS = "sessions"
-_DAY = timedelta(days=1)
+_DAY, _MICROSECOND = timedelta(days=1), timedelta(microseconds=1)
 # No event is earlier: a zone's local dates would lie outside the calendar.
 _EVER = datetime(1, 1, 3, tzinfo=UTC)
 _RATES = ("conversion_from_start", "conversion_from_previous", "dropoff_percent")
@@ -109,7 +109,10 @@ class LakeFunnels:
             zone = query.tenant.time_zone
             dates = start.astimezone(zone).date() - 2 * _DAY, (end + query.definition.window).astimezone(zone).date()
             days[SESSIONS] = snapshots.days(SESSIONS, app_id, *dates)
-        arguments = {"definition": query.given, "complete_through": through and through.isoformat(), **more}
+        # Once the last window is over it makes no difference how much later it is.
+        over = end + query.definition.window + _MICROSECOND
+        known = None if through is None else min(through, over).isoformat()
+        arguments = {"definition": query.given, "complete_through": known, **more}
         return Asked(task, app_id, arguments, self._asking.events(app_id, first, last, _types(query.definition)), days)
 
     async def retention(self, query: RetentionQuery) -> LakeRows:
