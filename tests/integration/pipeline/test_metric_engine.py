@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,6 +19,7 @@ from analytics_pipeline.stores import day_tables
 from eventmill.lake import SESSIONS, LakeTable
 from tests import oracle
 from tests.lake_of import NOW, ZONES, HandMadeLake, Row, event
+from tests.metric_cells import cells_of, period_of
 
 pytestmark = pytest.mark.integration
 KEPT = 2
@@ -90,23 +90,6 @@ class Engines:
 def engines(new_directory: Callable[[], Path]) -> Iterator[Engines]:
     with closing(Engines(new_directory())) as engines:
         yield engines
-
-
-def period_of(row: dict[str, Any]) -> tuple[str, str, datetime]:
-    return row["app_id"], row["grain"], row["period_start"].astimezone(UTC)
-
-
-def cells_of(rows: pa.Table) -> dict[oracle.Cell, oracle.Numbers]:
-    return {
-        (
-            *period_of(row),
-            row["traffic"],
-            row["dimension"],
-            row["value_kind"],
-            row["value"],
-        ): (row["events"], row["page_views"], row["users"], row["visitors"], row["sessions"])
-        for row in rows.to_pylist()
-    }
 
 
 def at(minute: int) -> datetime:

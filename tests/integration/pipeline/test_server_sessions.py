@@ -2,18 +2,25 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import duckdb
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from analytics_pipeline.engines import exact
+from analytics_pipeline.engines import days, exact
 from analytics_pipeline.lib import calendar
 from analytics_pipeline.refresh import Refresher
 from analytics_pipeline.refresh_days import refresh_days
-from analytics_pipeline.stores import dirty_periods
+from analytics_pipeline.stores import day_tables, dirty_periods
+from eventmill.lake import SESSIONS, LakeTable
+from tests import oracle
 from tests.lake_of import NOW, Clock, HandMadeLake, Row, event
+from tests.metric_cells import cells_of
 
 pytestmark = pytest.mark.integration
 UTC = ZoneInfo("UTC")
@@ -22,6 +29,9 @@ LATER = NOW + timedelta(days=4)
 HOUR = NOW.replace(hour=8, minute=0)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 BEFORE = HOUR - timedelta(hours=1)
+NEW_YORK = ZoneInfo("America/New_York")
+ZONE = {"shop": NEW_YORK}
+BEFORE_CLOCKS_CHANGE = [datetime(2026, 3, 7, 5, tzinfo=UTC), datetime(2026, 10, 31, 4, tzinfo=UTC)]
 
 
 def sent(event_id: str, at: datetime, source: str = "web", **fields: object) -> Row:
@@ -56,6 +66,43 @@ def sessions(connection: psycopg.Connection, grain: str, start: datetime, traffi
 
 def dirty_hours(connection: psycopg.Connection) -> set[datetime]:
     return {one.start for one in dirty_periods.dirty(connection) if (one.table_name, one.grain) == ("metric", "hour")}
+
+
+SENT = st.fixed_dictionaries(
+    {
+        "minute": st.integers(0, 80 * 60),
+        "source": st.sampled_from(["web", "server"]),
+        "session_id": st.sampled_from(["s", "s", "t", None]),
+        "anonymous_id": st.sampled_from(["a", "b"]),
+        "is_bot": st.sampled_from([False, False, True]),
+        "event_type": st.sampled_from(["page_view", "paid"]),
+    }
+)
+
+
+@given(events=st.lists(SENT, min_size=4, max_size=25), start=st.sampled_from(BEFORE_CLOCKS_CHANGE))
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+def test_every_hour_and_day_counts_the_sessions_that_all_of_history_tells(
+    events: list[dict[str, Any]], start: datetime, new_directory: Callable[[], Path]
+) -> None:
+    lake = HandMadeLake(new_directory())
+    at = [start + one.pop("minute") * MINUTE for one in events]
+    lake.append([event(f"e{number}", at[number], **one) for number, one in enumerate(events)])
+    snapshot = lake.table.snapshot()
+    dates = [calendar.day("shop", NEW_YORK, start.astimezone(NEW_YORK).date() + days * DAY) for days in range(-1, 5)]
+    hours = [hour for day in dates for hour in calendar.hours_meeting("shop", NEW_YORK, day.start, day.end)]
+    with duckdb.connect(config={"threads": 1}) as duck:
+        days.compute(duck, snapshot, dates, ZONE)
+        numbers = {(day.local_date, "shop"): number for number, day in enumerate(dates)}
+        table = LakeTable(lake.directory, SESSIONS)
+        day_tables.replace(table, [*numbers], lambda day: days.lake_rows(duck, SESSIONS, numbers[day]), 1)
+        joins = days.server_joins(duck)
+    with duckdb.connect(config={"threads": 1}) as duck:
+        found = exact.metric_rows(duck, snapshot, [*dates, *hours])
+    assert cells_of(found.rows) == oracle.metric(lake.rows, ZONE)
+    counted_by = {([*dates, *hours])[index]: number for index, number in found.joins.numbers.items()}
+    told = [period for day in dates for period in days.periods_of(day, ZONE)]
+    assert counted_by == {told[index]: number for index, number in joins.items()}
 
 
 def test_a_session_counts_in_an_hour_in_which_a_server_alone_sends_events_of_it(
