@@ -4,6 +4,7 @@ import asyncio
 import heapq
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -30,7 +31,7 @@ from tests.pipeline_in_process import Pipeline
 from tests.streams import make_stream
 
 APP, NAME, ZONE = "shop", "Alpine Outfitters", "Europe/Berlin"
-DAYS, VISITS, PEOPLE = 100, 4_200, 1_500
+DAYS, VISITS, PEOPLE = 100, 7_000, 2_400
 CHECKED = ("hourly_metric", "daily_metric", "weekly_metric", "monthly_metric", "sessions", "goal_metric", "revenue")
 # The first days have so much of the visits of the last ones.
 AT_FIRST = 0.45
@@ -88,7 +89,7 @@ def make_season(settings: Settings, now: datetime) -> Shop:
     made = Shop(settings)
     make_stream(settings)
     lake_tables.create_tables(settings)
-    rows = list(visits(random.Random(7), now))
+    rows = [*visits(random.Random(7), now), *(_stored(raw, now) for raw in _busy_hour(now))]
     with warehouse.connect(settings, autocommit=True) as connection:
         _, keys = apps.create_app(connection, NAME, app_id=APP, time_zone=ZONE)
         made.keys |= {APP: keys.read_key, f"{APP}_admin": keys.admin_key}
@@ -105,7 +106,9 @@ def make_season(settings: Settings, now: datetime) -> Shop:
         refresher = Refresher(settings, partial(connect, settings), partial(connect, settings), clock)
         Pipeline(refresher, connection, clock).settle(now, now)
         _say_it_is_well(connection, now)
-    asyncio.run(_publish(settings))
+    # In a thread of its own: Playwright has an event loop in this one.
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(asyncio.run, _publish(settings)).result()
     return made
 
 
@@ -134,12 +137,17 @@ def _happened(rng: random.Random, due: list[tuple[datetime, int, Session]], now:
     if at >= now:
         return
     raw = msgspec.json.encode(next_step(rng, session) | {"event_id": f"{rng.getrandbits(96):024x}", "timestamp": at})
-    stored = decode_event(raw, DecodeContext(AppRules(APP), EnvelopeContext(APP, at)))
-    assert isinstance(stored, StoredEvent), stored
-    yield msgspec.structs.asdict(stored)
+    yield _stored(raw, at)
     if session.steps_left > 0:
         pause = timedelta(seconds=PAUSE_SECONDS * rng.lognormvariate(0, 1))
         heapq.heappush(due, (at + pause, rng.getrandbits(32), session))
+
+
+def _stored(raw: bytes, received_at: datetime) -> Row:
+    """An event as the writer stores it."""
+    stored = decode_event(raw, DecodeContext(AppRules(APP), EnvelopeContext(APP, received_at)))
+    assert isinstance(stored, StoredEvent), stored
+    return msgspec.structs.asdict(stored)
 
 
 def _say_it_is_well(connection: psycopg.Connection[Any], now: datetime) -> None:
@@ -153,10 +161,14 @@ def _say_it_is_well(connection: psycopg.Connection[Any], now: datetime) -> None:
         )
 
 
+def _busy_hour(now: datetime) -> list[bytes]:
+    """Events of the hour before `now`, as they are sent."""
+    return [line.raw for line in lines(Plan(APP, LIVE_EVENTS, now, seed=3, days=1 / 24, shares=Shares(0, 0, 0)))]
+
+
 async def _publish(settings: Settings) -> None:
-    """A busy last hour for the live page."""
-    happened = Plan(APP, LIVE_EVENTS, present(), seed=3, days=1 / 24, shares=Shares(0, 0, 0))
+    """What the live page shows; computing the rest has taken minutes, so it is not the hour that the lake has."""
     client = await stream.connect(settings, "test")
-    for line in lines(happened):
-        await client.jetstream().publish(f"events.{APP}", line.raw)
+    for raw in _busy_hour(present()):
+        await client.jetstream().publish(f"events.{APP}", raw)
     await client.close()

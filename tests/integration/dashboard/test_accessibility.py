@@ -34,6 +34,9 @@ def turn(page: Page, look: str) -> None:
     media = {name: value for name, value in LOOKS[look].items() if name != "viewport"}
     page.emulate_media(**{"reduced_motion": "no-preference", **media})
     page.set_viewport_size(LOOKS[look]["viewport"])
+    # Chromium is slow to tell buttons of other colours while they stay on the screen.
+    for display in ("none", ""):
+        page.evaluate(f"document.documentElement.style.display = '{display}'; document.body.offsetHeight")
     # Charts are drawn anew in the next frame.
     page.evaluate("new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))")
 

@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.dashboard_shop import HEBREW_PAGE, LONG_NAME, Shop
-from tests.integration.dashboard.conftest import OpenPage
+from tests.integration.dashboard.conftest import OpenPage, settled
 
 pytestmark = pytest.mark.integration
 
@@ -128,6 +128,36 @@ def test_times_are_in_the_apps_zone_and_names_of_any_kind_have_room(open_page: O
     expect(page.locator("bdi", has_text=LONG_NAME)).to_be_visible()
     expect(page.locator("bdi", has_text=HEBREW_PAGE.removeprefix("https://"))).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def enlarged(route: Route) -> None:
+    """The service's answer with numbers of a thousand million and more."""
+    answer = route.fetch()
+    body = answer.json()
+    for row in body["data"]:
+        row |= {name: 10**8 * value for name, value in row.items() if type(value) is int}
+    route.fulfill(response=answer, json=body)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_thousands_of_millions_fit_and_every_digit_is_on_hover(open_page: OpenPage, shop: Shop, width: int) -> None:
+    page = open_page("#/shop/live", viewport={"width": width, "height": 900})
+    page.route("**/api/v2/query", enlarged)
+    page.evaluate("location.hash = '#/shop/overview?range=7d'")
+    [row] = shop.ask(metrics=["events"], date_range="7d")["data"]
+    value = page.locator("[data-metric=events] .stat-value")
+    expect(value).to_have_text(re.compile(r"^\d+(\.\d)?bn$"))
+    expect(value).to_have_attribute("title", f"{10**8 * row['events']:,}")
+    settled(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_filter_that_nothing_meets_leaves_an_empty_page_that_says_so(open_page: OpenPage) -> None:
+    page = open_page("#/shop/overview?range=7d&f=is:country:ZZ")
+    expect(page.locator("[data-metric=events] .stat-value")).to_have_text("0")
+    expect(page.locator("[data-metric=events] .stat-change")).to_have_text("–")
+    expect(page.locator("[data-metric=bounce_rate] .stat-value")).to_have_text("–")
+    expect(page.get_by_role("region", name="Pages")).to_contain_text("No page views in this range.")
 
 
 def test_a_number_says_what_it_means_and_where_it_comes_from(open_page: OpenPage) -> None:

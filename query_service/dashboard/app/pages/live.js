@@ -45,7 +45,7 @@ const CARDS = [
 function Card({ label, value, before, trend, words, counters, meta }) {
   const isKnown = Boolean(trend && counters[trend] !== undefined);
   return html`<div class="stat" data-counter=${value}>
-    <div class="stat-label"><${Term} words=${words} meta=${meta} label=${label} /></div>
+    <div class="stat-label"><${Term} words=${words} meta=${trend ? meta : { ...meta, source: "rollup", exact: true }} label=${label} /></div>
     <div class="stat-value">${formatCount(counters[value])}</div>
     <div class="stat-change">${trend && html`<${Change} metric="events" change=${counters[trend]} before=${before && counters[before]} isKnown=${isKnown} than="the 5 minutes before" />`}</div>
   </div>`;

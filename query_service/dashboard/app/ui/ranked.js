@@ -48,18 +48,25 @@ export function Ranked({ field, metric, empty, onMore }) {
     ${(answer.data.length > ROWS || answer.meta.next_cursor) && html`<button type="button" class="button plain tiny more" onClick=${onMore}>Show all</button>`}`}<//>`;
 }
 
+/** What has no value of its own comes last and takes no part in the scale: it would dwarf what does.
+ * @param {any[]} rows @param {string} field @param {string} metric
+ * @returns {{rows: any[], partOf: (row: any) => number}} how long a row's bar is, in percent */
+export function inOrder(rows, field, metric) {
+  const isNamed = (/** @type {any} */ row) => row[field] !== null && !row.is_other;
+  const named = rows.filter(isNamed);
+  const most = Math.max(1, ...named.map((row) => row[metric] ?? 0));
+  return { rows: [...named, ...rows.filter((row) => !isNamed(row))], partOf: (row) => (isNamed(row) ? (100 * (row[metric] ?? 0)) / most : 0) };
+}
+
 /** @param {{rows: any[], field: string, metric: string, meant: import("./term.js").Meant, onPick?: (row: any) => void}} props */
 export function Bars({ rows, field, metric, meant, onPick }) {
-  // What has no value of its own comes last and takes no part in the scale: it would dwarf what does.
-  const isNamed = (/** @type {any} */ row) => row[field] !== null && !row.is_other;
-  const most = Math.max(1, ...rows.filter(isNamed).map((row) => row[metric] ?? 0));
-  const ordered = [...rows.filter(isNamed), ...rows.filter((row) => !isNamed(row))];
+  const { rows: ordered, partOf } = inOrder(rows, field, metric);
   const pick = onPick ?? ((row) => filterBy(field, row[field]));
   return html`<div class="bars-head small quiet"><span aria-hidden="true">${fieldLabel(field)}</span><${Term} label=${labelOf(metric)} ...${meant} /></div>
     <ol class="bars">${ordered.map((row) => {
       const name = row.is_other ? "Everything else" : formatValue(field, row[field]);
       const value = formatMetric(metric, row[metric]);
-      const style = { "--part": isNamed(row) ? `${(100 * (row[metric] ?? 0)) / most}%` : "0%" };
+      const style = { "--part": `${partOf(row)}%` };
       const content = html`<bdi class=${row[field] === null ? "name quiet" : "name"}>${name}</bdi>`;
       const title = row.is_other ? undefined : `Show only ${name}`;
       return html`<li key=${`${row.is_other}${row[field]}`} style=${style}>

@@ -7,6 +7,7 @@ import { Chart, Legend } from "./chart.js";
 import { FunnelSteps } from "./funnel_steps.js";
 import { seriesOf } from "./plot.js";
 import { rangeLabel } from "./range_picker.js";
+import { inOrder } from "./ranked.js";
 import { Amounts, Change } from "./stat.js";
 import { Answered, Boundary } from "./states.js";
 import { Table } from "./table.js";
@@ -77,8 +78,8 @@ function Course({ answer, metric, currency }) {
 
 /** The largest values: as the lists of other pages, but nothing to click on. @param {Given & {field: string}} props */
 function Largest({ answer, metric, currency, field }) {
-  const most = Math.max(1, ...answer.data.map((/** @type {any} */ row) => row[metric] ?? 0));
-  return html`<ol class="bars">${answer.data.map((/** @type {any} */ row) => html`<li key=${`${row.is_other}${row[field]}`} style=${{ "--part": `${(100 * (row[metric] ?? 0)) / most}%` }}>
+  const { rows, partOf } = inOrder(answer.data, field, metric);
+  return html`<ol class="bars">${rows.map((row) => html`<li key=${`${row.is_other}${row[field]}`} style=${{ "--part": `${partOf(row)}%` }}>
     <span class="bar-name"><bdi class=${row[field] === null ? "name quiet" : "name"} title=${row[field]}>${row.is_other ? "Everything else" : formatValue(field, row[field])}</bdi></span>
     <span class="bar-value">${formatOf(metric, row, { short: true, currency })}</span></li>`)}</ol>`;
 }
