@@ -1,5 +1,6 @@
 """The lake: Delta tables on a local disk, opened, created and read as snapshots of files."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 from deltalake import DeltaTable, Schema
+from deltalake.exceptions import DeltaError
 
 from eventmill import delta_log, faults
 from eventmill.contracts import day_schema, schema, tables
@@ -19,6 +21,9 @@ from eventmill.settings import Settings
 # 2: events have the columns of their origin, their client's language and zone, and the tracking plan.
 LAYOUT_VERSION = 2
 _LAYOUT_KEY = "eventmill.layout"
+# How often the log is listed again where an entry seems to be missing, and how delta-rs says that.
+_LISTINGS, _NEXT_LISTING_SECONDS = 5, 0.02
+_GAP = "found gap"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +160,14 @@ class LakeTable:
                 f"Lake table {self.definition.name} does not exist in {self.directory.parent}.",
                 "Run `eventmill migrate`, which creates it.",
             )
+        for _ in range(_LISTINGS - 1):
+            try:
+                return DeltaTable(str(self.directory))
+            except DeltaError as error:
+                # A directory is not listed in one instant: of two entries written meanwhile it may have the later alone.
+                if _GAP not in str(error):
+                    raise
+                time.sleep(_NEXT_LISTING_SECONDS)
         return DeltaTable(str(self.directory))
 
     def version(self) -> int:
