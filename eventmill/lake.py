@@ -164,7 +164,7 @@ class LakeTable:
             try:
                 return DeltaTable(str(self.directory))
             except DeltaError as error:
-                # A directory is not listed in one instant: of two entries written meanwhile it may have the later alone.
+                # No directory is listed in one instant: of two entries written meanwhile the later may be there alone.
                 if _GAP not in str(error):
                     raise
                 time.sleep(_NEXT_LISTING_SECONDS)
