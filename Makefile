@@ -63,7 +63,7 @@ up: $(INSTALLED)
 test: $(INSTALLED_DEV)
 	@$(BIN)/python tests/browser.py
 	@$(BIN)/python tests/sdk/install.py
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(INSTALLED_DEV)
 	$(BIN)/ruff check $(CHECKED)
