@@ -75,7 +75,8 @@ def grant(
 def revoke(connection: psycopg.Connection, app_ids: Sequence[str] | None, name: str | None = None) -> str:
     """Take these apps (None: everything) from a role, which goes with its last app; returns the role's name.
 
-    Whoever is signed in as it sees no row from then on. Raises EventmillError where there is no such role of ours.
+    Whoever is signed in as it sees no row of those apps from then on; with the role its sessions end. Raises
+    EventmillError where there is no such role of ours.
     """
     role = name or f"bi_{app_ids[0] if app_ids else 'all'}"
     if role not in {one.role for one in list_roles(connection)}:
@@ -87,8 +88,19 @@ def revoke(connection: psycopg.Connection, app_ids: Sequence[str] | None, name: 
         )
         left = connection.execute("select 1 from control.bi_role where role_name = %s", [role]).fetchone()
         if left is None and _exists(connection, role):
+            _end_sessions(connection, role)
             connection.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
     return role
+
+
+def _end_sessions(connection: psycopg.Connection, role: str) -> None:
+    """Sign the role out: what a session has made for itself, such as a temporary table, would keep the role."""
+    # Only a member may.
+    connection.execute(sql.SQL("grant {} to current_user").format(sql.Identifier(role)))
+    connection.execute(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = %s and pid <> pg_backend_pid()",
+        [role],
+    )
 
 
 def list_roles(connection: psycopg.Connection) -> list[BiRole]:

@@ -183,6 +183,18 @@ def test_a_revoked_role_is_gone_and_who_is_signed_in_sees_nothing(
         _connect(shops, role, "any")
 
 
+def test_a_role_goes_whatever_its_sessions_have_made_for_themselves(
+    shops: Any, sign_in: Callable[..., psycopg.Connection]
+) -> None:
+    connection = sign_in("shop")
+    connection.execute("set default_transaction_read_only = off")
+    connection.execute("create function pg_temp.mine() returns int language sql as 'select 1'")
+    with psycopg.connect(shops.address) as owner:
+        bi_roles.revoke(owner, None, connection.info.user)
+    with pytest.raises(psycopg.OperationalError):
+        connection.execute("select 1")
+
+
 def test_a_deleted_app_leaves_its_role_without_rows(shops: Any, sign_in: Callable[..., psycopg.Connection]) -> None:
     connection = sign_in("shop")
     shops.execute("delete from control.app where app_id = 'shop'")
