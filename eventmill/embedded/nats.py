@@ -1,6 +1,7 @@
 """The embedded NATS server: its configuration, its command and when it is ready."""
 
 import json
+import os
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -104,7 +105,10 @@ class NatsServer:
     def write_accounts(self, accounts: NatsAccounts) -> None:
         """Write the part with the keys, for the next start or reload."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (self.directory / ACCOUNTS_FILE).write_text(accounts.configuration(), encoding="utf-8")
+        # A server that reads it at this moment must find all of it: without its account, JetStream would end.
+        unfinished = self.directory / f"{ACCOUNTS_FILE}.{os.getpid()}"
+        unfinished.write_text(accounts.configuration(), encoding="utf-8")
+        unfinished.replace(self.directory / ACCOUNTS_FILE)
 
     def write_configuration(self) -> None:
         """Write what the server is to read, its keys too."""

@@ -21,8 +21,8 @@ pytestmark = pytest.mark.integration
 as_root = pytest.mark.skipif(not unprivileged.is_root(), reason="only root has to lower PostgreSQL's privileges")
 
 
-def test_the_server_speaks_utc_and_writes_through_to_the_disk(postgres: PostgresServer) -> None:
-    with psycopg.connect(postgres.address()) as connection:
+def test_the_server_speaks_utc_and_writes_through_to_the_disk(own_postgres: tuple[PostgresServer, Server]) -> None:
+    with psycopg.connect(own_postgres[0].address()) as connection:
         for setting, value in {"timezone": "UTC", "fsync": "on", "listen_addresses": "127.0.0.1"}.items():
             assert connection.execute("select current_setting(%s)", [setting]).fetchone() == (value,)
 
