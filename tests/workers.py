@@ -1,4 +1,4 @@
-"""Test processes side by side (`make test` has three: each waits for others much of its time): which of them runs what, and on which ports."""
+"""Test processes side by side (`make test` has three, which often wait): which runs what, and on which ports."""
 
 import os
 from random import SystemRandom
