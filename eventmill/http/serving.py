@@ -22,6 +22,8 @@ MAX_CONNECTIONS = 2_000
 # What the server reads ahead of the application, per connection and per HTTP/2 stream.
 MAX_UNREAD_BYTES = 64 * 1024
 MAX_STREAMS = 100
+# Of the collector's three generations.
+GARBAGE_THRESHOLDS = (20_000, 20, 50)
 
 logger = structlog.get_logger(__name__)
 
@@ -72,9 +74,11 @@ async def serve(
     tls = load_tls()
     server = build_server(create_app(), address, port, websockets=websockets, tls=tls)
     # What was imported and built until here stays. Looked through by every full collection, it would stop all requests
-    # for a tenth of a second and more.
+    # for a tenth of a second and more. What is kept later, answers above all, has no cycles: that is looked through
+    # rarely.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
