@@ -18,7 +18,7 @@ from tests.benchmarks.ingest import report
 from tests.benchmarks.ingest.options import parse
 from tests.benchmarks.ingest.results import Outcome
 from tests.benchmarks.ingest.room import Room, VoidRunError
-from tests.benchmarks.query import beside, lake, live, mart_ratio, over_http, transports
+from tests.benchmarks.query import beside, dashboard, lake, live, mart_ratio, over_http, transports
 from tests.benchmarks.query.scale import FULL, QUICK, Scale
 from tests.benchmarks.query.service import Service, serving
 from tests.benchmarks.query.site import BUSY, open_site
@@ -30,6 +30,7 @@ FIGURES: dict[str, Measure] = {
     "sockets": transports.measure_sockets,
     "rollups": over_http.measure_rollups,
     "asyncpg": mart_ratio.measure,
+    "dashboard": dashboard.measure,
     "flight": transports.measure_flight_rates,
     "beside": beside.measure,
     "lake": lambda service, scale: lake.measure(service.at, scale),
