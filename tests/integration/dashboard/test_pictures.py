@@ -77,12 +77,17 @@ def pictured(request: pytest.FixtureRequest, make: Callable[[MakeShop], Shop], *
         shop.delete(path)
 
 
-@pytest.mark.parametrize(("name", "file", "look"), list(looks()), ids=[file for _, file, _ in looks()])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """All pictures where they are wanted; else the light ones: axe looks at pages in dark colours."""
+    if "look" in metafunc.fixturenames:
+        is_wanted = bool(metafunc.config.getoption("--pictures", default=False))
+        chosen = [one for one in looks() if is_wanted or one[2]["color_scheme"] == "light"]
+        metafunc.parametrize(("name", "file", "look"), chosen, ids=[file for _, file, _ in chosen])
+
+
 def test_a_page_can_be_taken(
     browser: Browser, pictured: Shop, name: str, file: str, look: dict[str, Any], *, is_wanted: bool
 ) -> None:
-    if not is_wanted and look["color_scheme"] == "dark":
-        pytest.skip("shown in light colours; the dark ones are checked with axe")
     with opening(browser, pictured) as open_page:
         page = open_page(f"#/{APP}/{address(name)}", key=f"{APP}_admin", **look)
         shown(page, name)
