@@ -39,6 +39,7 @@ from query_service.query.executor import Executor
 from query_service.query.query_answer import QueryAnswer
 from query_service.rest import dashboards, health
 from query_service.rest.catalog import CatalogReader
+from query_service.rest.direct import DirectQuestions
 from query_service.rest.metrics import api
 from query_service.rest.sign_in import auth
 from query_service.websocket.live import live
@@ -138,7 +139,7 @@ def create_app(settings: Settings) -> RequestLog:
     )
     state.limits.refused = telemetry.counter(metrics.QUERY_RATE_LIMITED, registry)
     answered = telemetry.counter(metrics.QUERY_REQUESTS, registry)
-    return RequestLog(app, answered, telemetry.histogram(metrics.QUERY_SECONDS, registry))
+    return RequestLog(DirectQuestions(app), answered, telemetry.histogram(metrics.QUERY_SECONDS, registry))
 
 
 def answer_cache(registry: CollectorRegistry) -> AnswerCache[QueryAnswer]:

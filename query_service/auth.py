@@ -12,7 +12,7 @@ from query_service.oidc.sessions import Sessions, check_csrf, reader_of
 from query_service.problems import Forbidden, Unauthorized
 from query_service.reader import Reader
 
-__all__ = ["Authenticator", "Reader", "bearer_token", "require_admin", "require_reader", "session_token"]
+__all__ = ["Authenticator", "Reader", "bearer_token", "require_admin", "require_reader", "session_token", "token_of"]
 
 KEY_PREFIX = "em_"
 SESSION_COOKIE = "em_session"
@@ -56,8 +56,13 @@ class Authenticator:
 
 
 def bearer_token(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
-    """What follows `Authorization: Bearer`; None without it."""
-    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    """The token of `Authorization`; None without one."""
+    return token_of(connection.headers.get("authorization", ""))
+
+
+def token_of(authorization: str) -> str | None:
+    """What follows `Bearer` in the header; None where it is something else."""
+    scheme, _, token = authorization.partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 

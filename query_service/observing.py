@@ -141,6 +141,7 @@ class ObservedPath(QueryPath):
     seconds: Histogram
 
     query = _observed(QueryPath.query)  # type: ignore[assignment] # the same function, timed
+    query_json = _observed(QueryPath.query_json)  # type: ignore[assignment] # as above
     daily = _observed(QueryPath.daily)  # type: ignore[assignment] # as above
     timeseries = _observed(QueryPath.timeseries)  # type: ignore[assignment] # as above
     top_pages = _observed(QueryPath.top_pages)  # type: ignore[assignment] # as above

@@ -5,8 +5,8 @@ The rest of eventmill speaks psycopg. A question to the rollups takes Postgres l
 wrong is raised as psycopg would.
 """
 
+import asyncio
 import re
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -54,7 +54,9 @@ class PreparedPool:
             "plan_cache_mode": "force_generic_plan",
         }
         self._observe, self._waits = observe, waits
-        self._pool: asyncpg.Pool | None = None
+        # A place for each connection; None is one that is to be made. The one that was used last is used first.
+        self._free: asyncio.LifoQueue[asyncpg.Connection | None] | None = None
+        self._made: set[asyncpg.Connection] = set()
         self._waiting = 0
 
     async def __aenter__(self) -> Self:
@@ -68,31 +70,24 @@ class PreparedPool:
 
     async def open(self) -> None:
         """Be ready; Postgres need not be."""
-        self._pool = await asyncpg.create_pool(
-            self._address,
-            min_size=0,
-            max_size=self._max_size,
-            max_queries=sys.maxsize,
-            max_inactive_connection_lifetime=0,
-            max_cached_statement_lifetime=0,
-            max_cacheable_statement_size=0,
-            timeout=_PATIENCE_SECONDS,
-            reset=_keep,
-            server_settings=self._settings,
-        )
+        self._free = asyncio.LifoQueue()
+        for _ in range(self._max_size):
+            self._free.put_nowait(None)
 
     async def close(self) -> None:
         """Close every connection; statements that run are cut."""
-        if self._pool is not None:
-            self._pool.terminate()
-            self._pool = None
+        self._free = None
+        for connection in self._made:
+            connection.terminate()
+        self._made.clear()
 
     def get_stats(self) -> dict[str, int]:
         """As the pools of psycopg count: connections, those that do nothing, and statements that wait for one."""
-        if self._pool is None:
+        if self._free is None:
             return {}
-        size, idle = self._pool.get_size(), self._pool.get_idle_size()
-        return {"pool_size": size, "pool_available": idle, "requests_waiting": self._waiting}
+        size = len(self._made)
+        busy = self._max_size - self._free.qsize()
+        return {"pool_size": size, "pool_available": max(0, size - busy), "requests_waiting": self._waiting}
 
     async def rows(self, text: str, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         """The rows of one statement, which names its values as `%(name)s`.
@@ -116,29 +111,56 @@ class PreparedPool:
                 return rows
             finally:
                 self._observe(text, time.perf_counter() - started)
-                await self._opened.release(connection)
+                self._release(connection)
         raise psycopg.OperationalError("Postgres closes every connection")
 
-    @property
-    def _opened(self) -> asyncpg.Pool:
-        if self._pool is None:
+    async def _acquired(self) -> asyncpg.Connection:
+        if self._free is None:
             raise psycopg.OperationalError("the pool is not open")
-        return self._pool
-
-    async def _acquired(self) -> Any:
         started = time.perf_counter()
+        try:
+            free = self._free.get_nowait() if not self._free.empty() else await self._awaited(self._free)
+            return free or await self._connected(self._free)
+        finally:
+            if self._waits is not None:
+                self._waits.observe(time.perf_counter() - started)
+
+    async def _awaited(self, places: asyncio.LifoQueue[asyncpg.Connection | None]) -> asyncpg.Connection | None:
         self._waiting += 1
         try:
-            return await self._opened.acquire(timeout=_PATIENCE_SECONDS)
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                return await places.get()
         except TimeoutError as error:
             msg = f"no connection was free for {_PATIENCE_SECONDS:g} s"
             raise PoolTimeout(msg) from error
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            raise _as_psycopg(error) from error
         finally:
             self._waiting -= 1
-            if self._waits is not None:
-                self._waits.observe(time.perf_counter() - started)
+
+    async def _connected(self, places: asyncio.LifoQueue[asyncpg.Connection | None]) -> asyncpg.Connection:
+        """A new connection; its place is free again where there is none to be had."""
+        try:
+            connection = await asyncpg.connect(
+                self._address,
+                timeout=_PATIENCE_SECONDS,
+                max_cached_statement_lifetime=0,
+                max_cacheable_statement_size=0,
+                server_settings=self._settings,
+            )
+        except BaseException as error:
+            places.put_nowait(None)
+            if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | OSError):
+                raise _as_psycopg(error) from error
+            raise
+        self._made.add(connection)
+        return connection
+
+    def _release(self, connection: asyncpg.Connection) -> None:
+        """Give its place back. The session is as it was: these statements change nothing in it."""
+        if self._free is None:
+            return
+        if connection.is_closed():
+            self._made.discard(connection)
+        self._free.put_nowait(None if connection.is_closed() else connection)
 
 
 @lru_cache(maxsize=512)
@@ -150,10 +172,6 @@ def numbered_of(text: str) -> tuple[str, tuple[str, ...]]:
         return f"${names.setdefault(found[1], len(names) + 1)}"
 
     return _NAME.sub(number, text).replace("%%", "%"), tuple(names)
-
-
-async def _keep(_connection: Any) -> None:
-    """Leave the session as it is: these statements change nothing in it."""
 
 
 def _as_psycopg(error: Exception) -> psycopg.Error:

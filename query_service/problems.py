@@ -29,12 +29,21 @@ class Forbidden(Exception):  # noqa: N818 - the standard's own word
         self.rule = rule
 
 
+class ClientGone(Exception):  # noqa: N818 - it reads as what it is
+    """The client closed its connection: nobody will read an answer."""
+
+
 class NotAcceptable(Exception):  # noqa: N818 - the standard's own word
     """The answer is not written in any form that the client takes; `rule` names those that there are."""
 
     def __init__(self, detail: str, rule: str) -> None:
         super().__init__(detail)
         self.rule = rule
+
+
+def _client_gone(_request: Request[Any, Any, Any], error: ClientGone) -> Response[bytes]:
+    # The status that proxies log where a client left; nobody receives it.
+    return respond(ProblemBody(title="Client Closed Request", status=499, detail=str(error)))
 
 
 def _not_acceptable(_request: Request[Any, Any, Any], error: NotAcceptable) -> Response[bytes]:
@@ -105,6 +114,7 @@ HANDLERS: ExceptionHandlersMap = {
     UnknownApp: _unknown_app,
     NoSource: _no_source,
     NotAcceptable: _not_acceptable,
+    ClientGone: _client_gone,
     DefinitionError: _wrong_definition,
     UnknownDefinitionError: _unknown_definition,
     Unauthorized: _unauthorized,

@@ -43,7 +43,7 @@ async def graphql(request: Request[Any, Any, Any]) -> Response[bytes]:
     except GraphQLError as error:
         return respond({"data": None, "errors": [explained(error).formatted]}, 400)
     TRANSPORT.set("graphql")
-    return respond(await unless_gone(request, execute(asked, context)))
+    return respond(await unless_gone(request.receive, execute(asked, context)))
 
 
 async def _context(request: Request[Any, Any, Any]) -> Context:

@@ -94,7 +94,7 @@ def page_of_people(session: Session, people: Statement, most: int, offset: int) 
     session.connection.execute(f"create or replace temp table listed_people as {people.sql}", list(people.values))
     [(total,)] = session.connection.execute("select count(*) from listed_people").fetchall()
     page = f"select actor::varchar as actor from listed_people order by actor limit {most} offset {offset}"
-    return session.connection.sql(page).to_arrow_table(), {"total": total}
+    return session.table(page), {"total": total}
 
 
 def row_people(session: Session, job: Job) -> Answer:

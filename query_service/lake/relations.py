@@ -8,6 +8,7 @@
 What is worth keeping between jobs is kept: the ids that belong together, until their files change.
 """
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,7 +32,12 @@ create or replace temp macro text_key_of(actor) as
     hash(actor[2:], case actor[1] when 'u' then 1 when 'a' then 2 else 3 end);
 create or replace temp macro storable(value) as left(replace(value, chr(0), '\N{REPLACEMENT CHARACTER}'), 500);
 """
-_COLUMNS = ", ".join(EVENTS_SCHEMA.names)
+# Those that the folder of a file says are read where they are asked for alone: every folder would be looked at.
+_HOME = ("event_date", "event_hour")
+_HOURS = "hive_partitioning = true, hive_types = {'event_date': date, 'event_hour': integer}"
+_NO_FOLDERS = "hive_partitioning = false"
+_OWN_COLUMNS = ", ".join(name for name in EVENTS_SCHEMA.names if name not in _HOME)
+_COLUMNS = ", ".join([*_HOME, _OWN_COLUMNS])
 _DAYS = {definition.name: definition for definition in DAY_TABLES}
 EXCLUDED = "excluded_rows"
 SEEN_IDS = "seen_ids"
@@ -50,6 +56,13 @@ class Session:
         # Files of an older layout lack columns, and are read by their names.
         self._by_name = False
         connection.execute(MACROS)
+
+    def table(self, sql: str, values: Sequence[object] = ()) -> pa.Table:
+        """The rows of a statement, few of them. A relation would be bound twice, which takes long with many files."""
+        with warnings.catch_warnings():
+            # A copy of what is only an answer.
+            warnings.filterwarnings("ignore", "Arrow output on a DB-API result", UserWarning)
+            return self.connection.execute(sql, list(values)).to_arrow_table()
 
     def use(self, job: Job, tables: Sequence[pa.Table]) -> None:
         """Make the views of a job."""
@@ -81,22 +94,23 @@ class Session:
 
     def use_files(self, name: str, paths: Sequence[str]) -> None:
         """Make `name` a view of data files of `events`."""
-        self.connection.execute(f"create or replace temp view {name} as {self._rows(paths)}")
+        rows = self._rows(name, paths, _COLUMNS, _HOURS)
+        self.connection.execute(f"create or replace temp view {name} as {rows}")
 
     def use_actors(self) -> None:
         """Make `actor_events` of `lake`; whoever counts by keys does without."""
         self.connection.execute("create or replace temp view unique_events as from lake")
         self.connection.execute(relations.statement("actor_events"))
 
-    def _rows(self, paths: Sequence[str]) -> str:
-        """Query of all rows of data files of `events`."""
+    def _rows(self, name: str, paths: Sequence[str], columns: str = _OWN_COLUMNS, folders: str = _NO_FOLDERS) -> str:
+        """Query of all rows of data files of `events`; `name` is one of their own."""
         located = self._located(paths)
         if self._by_name or not located:
             relations.use_lake(self.connection, located, name="lake_files")
             return "from lake_files"
-        literals = ", ".join("'" + path.replace("'", "''") + "'" for path in located)
-        hours = "hive_partitioning = true, hive_types = {'event_date': date, 'event_hour': integer}"
-        return f"select {_COLUMNS} from read_parquet([{literals}], {hours})"
+        # Thousands of paths in the statement itself would be parsed each time that a view of it is used.
+        self.connection.execute(f"set variable paths_of_{name} = ?", [located])
+        return f"select {columns} from read_parquet(getvariable('paths_of_{name}'), {folders})"
 
     def _use_events(self, files: EventFiles, tables: Sequence[str]) -> None:
         """Make `lake` and `stitched_key`.
@@ -109,15 +123,16 @@ class Session:
             wanted.append(f"event_type in ({types})")
         start, end = int(files.start_us), int(files.end_us)
         inside = [f"event_time >= make_timestamptz({start})", f"event_time < make_timestamptz({end})"]
-        parts = [(files.paths, wanted), (files.edges, [*wanted, *inside])]
+        parts = [("inner", files.paths, wanted), ("edges", files.edges, [*wanted, *inside])]
         # Files that are read by name are read through one view.
         if self._by_name or not files.paths or not files.edges:
-            parts = [((*files.paths, *files.edges), [*wanted, *(inside if files.edges or self._by_name else [])])]
+            conditions = [*wanted, *(inside if files.edges or self._by_name else [])]
+            parts = [("inner", (*files.paths, *files.edges), conditions)]
         copies = f" anti join {EXCLUDED} on place_of(stream_seq, row_no) = {EXCLUDED}.place"
         united = " union all ".join(
-            f"(select {_COLUMNS} from ({self._rows(paths)}){copies if EXCLUDED in tables else ''}"
+            f"(select {_OWN_COLUMNS} from ({self._rows(name, paths)}){copies if EXCLUDED in tables else ''}"
             f" where {' and '.join(conditions)})"
-            for paths, conditions in parts
+            for name, paths, conditions in parts
         )
         self.connection.execute(f"create or replace temp view lake as {united}")
         self._use_pairs(files)

@@ -35,7 +35,7 @@ def rows(session: Session, job: Job) -> Answer:
     *before, last = msgspec.convert(job.arguments["statements"], list[Statement])
     for statement in before:
         session.connection.execute(statement.sql, list(statement.values))
-    return session.connection.sql(last.sql, params=list(last.values)).to_arrow_table(), {}
+    return session.table(last.sql, last.values), {}
 
 
 def copies(session: Session, job: Job) -> Answer:
@@ -44,7 +44,7 @@ def copies(session: Session, job: Job) -> Answer:
     Numbers are quicker to group by than ids: ids that share a hash are candidates, which are then compared as they are.
     """
     session.use_files("home_files", job.arguments["paths"])
-    return session.connection.sql(_COPIES).to_arrow_table(), {}
+    return session.table(_COPIES), {}
 
 
 def new_copies(session: Session, job: Job) -> Answer:

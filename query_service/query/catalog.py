@@ -6,6 +6,7 @@ test holds the two together.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from eventmill.analysis.filters import PROPERTIES, TEXT_FIELDS
@@ -118,6 +119,11 @@ ELSEWHERE: Mapping[str, str] = {
 
 def measures_of(metrics: Iterable[str]) -> tuple[Measure, ...]:
     """The measures that the metrics are computed from, each once, in order."""
+    return _measures_of(tuple(metrics))
+
+
+@lru_cache(maxsize=512)
+def _measures_of(metrics: tuple[str, ...]) -> tuple[Measure, ...]:
     names: dict[str, None] = {}
     for metric in metrics:
         ratio = RATIOS.get(metric)

@@ -1,12 +1,18 @@
 """Metrics from measures: ratios, percent as Postgres rounds them, and changes since an earlier period."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache, partial
+from operator import itemgetter
 from typing import Any
 
-from query_service.query.catalog import RATIOS
+from query_service.query.catalog import MEASURES, RATIOS
 
 Number = int | float | None
+Read = Callable[[Mapping[str, Any]], Number]
+
+# The one measure that is no number of JSON as it is.
+_DECIMAL = "revenue"
 _CENT = Decimal("0.01")
 
 
@@ -19,6 +25,13 @@ def metric(name: str, measures: Mapping[str, Any]) -> Number:
     if above is None or not below:
         return None
     return percent(above, below) if ratio.is_percent else float(above) / float(below)
+
+
+@lru_cache(maxsize=512)
+def readers(names: tuple[str, ...]) -> Sequence[tuple[str, Read]]:
+    """How each metric is read from measures: as `metric` does, chosen once for all rows."""
+    plain_ones = MEASURES.keys() - {_DECIMAL}
+    return [(name, itemgetter(name) if name in plain_ones else partial(metric, name)) for name in names]
 
 
 def percent(part: Any, whole: Any) -> float:

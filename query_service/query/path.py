@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from query_service.query import answer, model, spec_fields, sql, watch_answer, watch_model, watch_sql
+from query_service.query import answer, model, sql, watch_answer, watch_model, watch_sql
 from query_service.query.answer import AccountingAnswer, Answer
 from query_service.query.cache import AnswerCache
 from query_service.query.errors import InvalidParameter, UnknownApp
@@ -15,8 +15,8 @@ from query_service.query.page_days import page_days_query, plan_page_days
 from query_service.query.pages import pages_answer, pages_query, plan_pages
 from query_service.query.query_answer import QueryAnswer
 from query_service.query.questions import Questions, Sources
+from query_service.query.read_questions import Asked, ReadQuestions
 from query_service.query.sources import LakeSource, LiveSource
-from query_service.query.spec import FIELDS, parse
 from query_service.query.tenants import Tenants
 from query_service.query.timeseries import timeseries_query
 from query_service.query.watch_answer import HealthAnswer
@@ -47,12 +47,19 @@ class QueryPath:
         self._executor, self._clock = executor, clock
         self._questions = Questions(Sources(executor, lake, live), cache or AnswerCache(), clock)
         self._tenants = Tenants(executor)
+        self._read = ReadQuestions()
 
     async def query(self, asked: Mapping[str, Any], covered: Sequence[str]) -> QueryAnswer:
         """The answer to a question of version 2 (query/spec.py): rows of metrics by period and dimensions."""
-        spec_fields.refuse_unknown(asked, FIELDS)
-        tenant = await self._tenant({"app_id": spec_fields.name("app_id", asked.get("app_id"))}, covered)
-        return await self._questions.answer(parse(asked, tenant, self._clock()))
+        return await self._answer(Asked(asked), covered)
+
+    async def query_json(self, body: bytes, covered: Sequence[str]) -> QueryAnswer:
+        """As `query`, for a question as JSON."""
+        return await self._answer(self._read.read(body), covered)
+
+    async def _answer(self, asked: Asked, covered: Sequence[str]) -> QueryAnswer:
+        tenant = await self._tenant({"app_id": asked.app_id}, covered)
+        return await self._questions.answer(asked.meant(tenant, self._clock()))
 
     async def apps(self, covered: Sequence[str]) -> list[dict[str, Any]]:
         """Rows app_id, name, time_zone, last_event_at, silent_since."""

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, LiteralString
 
 from eventmill.analysis.filters import Op
-from query_service.query.catalog import GOAL, METRIC, REVENUE, SESSION
+from query_service.query.catalog import GOAL, METRIC, REVENUE, SESSION, Rollup
 from query_service.query.planner import PAIRS, TOTAL, Part
 from query_service.query.spec import QuerySpec
 
@@ -68,11 +68,16 @@ _ALL_VALUES: LiteralString = ""
 def part_text(spec: QuerySpec, part: Part, number: int) -> LiteralString:
     """One or two branches `union all select …` with the columns of the statement's first row."""
     is_one_sum = part.is_added_up and len(part.buckets) == 1
-    columns = (_SUMS if is_one_sum else _COLUMNS)[part.rollup.name]
-    branch = (_GROUPED if is_one_sum else _ROWS).replace("$columns", columns).replace("$rollup", part.rollup.name)
-    branch = branch.replace("$grain", _GOAL if part.rollup is GOAL else _GRAIN)
-    branch = branch.replace("$currency", ", currency" if part.rollup is REVENUE else "")
-    return "".join(branch.replace("$cut", cut) for cut in _cuts(spec, part)).replace("$n", str(number))
+    return _branches(part.rollup, _cuts(spec, part), number, is_one_sum=is_one_sum)
+
+
+@lru_cache(maxsize=256)
+def _branches(rollup: Rollup, cuts: tuple[LiteralString, ...], number: int, *, is_one_sum: bool) -> LiteralString:
+    columns = (_SUMS if is_one_sum else _COLUMNS)[rollup.name]
+    branch = (_GROUPED if is_one_sum else _ROWS).replace("$columns", columns).replace("$rollup", rollup.name)
+    branch = branch.replace("$grain", _GOAL if rollup is GOAL else _GRAIN)
+    branch = branch.replace("$currency", ", currency" if rollup is REVENUE else "")
+    return "".join(branch.replace("$cut", cut) for cut in cuts).replace("$n", str(number))
 
 
 def part_values(spec: QuerySpec, part: Part, number: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ together of fixed fragments; every value is bound.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, LiteralString
 
 from query_service.query.catalog import METRIC
@@ -144,6 +145,10 @@ def _about(text: LiteralString, spec: QuerySpec, spans: Sequence[Span]) -> Asked
         values |= {
             f"{name}_{number}": value for name, value in zip(("table", "grain", "low", "high"), span, strict=True)
         }
-    touched = " union all ".join(_TOUCHED.replace("$n", str(number)) for number in range(len(spans)))
-    daily = _DAILY if span_days(spec) else "false"
-    return Asked(text.replace("$touched", touched).replace("$daily", daily), values)
+    return Asked(_filled(text, len(spans), has_daily=span_days(spec)), values)
+
+
+@lru_cache(maxsize=64)
+def _filled(text: LiteralString, spans: int, *, has_daily: bool) -> LiteralString:
+    touched = " union all ".join(_TOUCHED.replace("$n", str(number)) for number in range(spans))
+    return text.replace("$touched", touched).replace("$daily", _DAILY if has_daily else "false")

@@ -68,10 +68,12 @@ def written(spec: QuerySpec, table: Table, before: Table | None) -> tuple[list[d
     rows = []
     for line in lines[: spec.limit]:
         row: dict[str, Any] = {TIMESTAMP: stamps[line.bucket]} if spec.granularity else {}
-        row |= zip(spec.dimensions, line.values, strict=True)
+        if spec.dimensions:
+            row |= zip(spec.dimensions, line.values, strict=True)
         if line.is_other:
             row[IS_OTHER] = True
-        rows.append(row | _numbers(spec, line.measures, currencies))
+        row |= _numbers(spec, line.measures, currencies)
+        rows.append(row)
     if before is not None:
         _compare(spec, list(zip(lines, rows, strict=False)), before, currencies)
     return rows, len(lines) > spec.limit
@@ -149,7 +151,7 @@ def _currencies(spec: QuerySpec, table: Table, before: Table | None) -> Sequence
 
 def _numbers(spec: QuerySpec, measures: Mapping[str, Any], currencies: Sequence[str]) -> dict[str, Any]:
     """The metrics of a row by name, and revenue by currency where that stands apart."""
-    found: dict[str, Any] = {name: numbers.metric(name, measures) for name in spec.metrics}
+    found: dict[str, Any] = {name: read(measures) for name, read in numbers.readers(spec.metrics)}
     if currencies:
         # A row without amounts has no revenue, or it is not known.
         amounts = measures.get(AMOUNTS) or dict.fromkeys(currencies, measures[REVENUE])

@@ -12,9 +12,9 @@ from query_service.query.lake_funnels import parse_funnel_query, parse_retention
 from query_service.query.lake_meta import LakeRows
 from query_service.query.model import Tenant
 from query_service.query.path import QueryPath, utc_now
+from query_service.query.read_questions import decode
 from query_service.rest.disconnect import unless_gone
 from query_service.rest.problems import PROBLEMS
-from query_service.rest.query import decode
 from query_service.rest.responses import READS_BY_POST
 
 Covered = NamedDependency[tuple[str, ...]]
@@ -43,7 +43,7 @@ async def funnel_query(request: Request[Any, Any, Any], state: State, covered: C
     """Takes a funnel (docs/funnels.md) with `from` and `to`, or `days`; rows as `GET /api/funnels/{id}`."""
     asked, tenant = await asked_of(request, state, covered)
     lake: Lake = state.lake
-    return await unless_gone(request, lake.funnels.funnel(parse_funnel_query(asked, tenant, utc_now())))
+    return await unless_gone(request.receive, lake.funnels.funnel(parse_funnel_query(asked, tenant, utc_now())))
 
 
 @post(
@@ -60,7 +60,7 @@ async def retention_query(request: Request[Any, Any, Any], state: State, covered
     """
     asked, tenant = await asked_of(request, state, covered)
     lake: Lake = state.lake
-    return await unless_gone(request, lake.funnels.retention(parse_retention_query(asked, tenant)))
+    return await unless_gone(request.receive, lake.funnels.retention(parse_retention_query(asked, tenant)))
 
 
 ENDPOINTS = [funnel_query, retention_query]

@@ -52,7 +52,7 @@ async def events(  # noqa: PLR0913, PLR0917 - an argument is a query parameter
     tenant = await path.tenant({"app_id": app_id}, covered)
     asked = {"event_type": event_type, "event_name": event_name, "start": start, "end": end, "filters": filters}
     query = parse_events({**asked, "limit": limit, "cursor": cursor}, tenant, utc_now())
-    return await unless_gone(request, lake.events.list(query, include_people=reader.may_see_people))
+    return await unless_gone(request.receive, lake.events.list(query, include_people=reader.may_see_people))
 
 
 ENDPOINTS = [events]

@@ -50,7 +50,7 @@ async def people(request: Request[Any, Any, Any], state: State, covered: Covered
     """
     asked, tenant = await asked_of(request, state, covered)
     lake: Lake = state.lake
-    return await unless_gone(request, lake.people.list(asked, tenant, utc_now()))
+    return await unless_gone(request.receive, lake.people.list(asked, tenant, utc_now()))
 
 
 @get("/people/{person:str}/events", summary="What a person did", guards=[require_people], responses=PROBLEMS)
@@ -74,7 +74,7 @@ async def timeline(  # noqa: PLR0913, PLR0917 - an argument is a query parameter
     tenant = await path.tenant({"app_id": app_id}, covered)
     asked = {"event_type": event_type, "event_name": event_name, "start": start, "end": end, "filters": filters}
     found = lake.people.timeline(person, {**asked, "limit": limit, "cursor": cursor}, tenant, utc_now())
-    return await unless_gone(request, found)
+    return await unless_gone(request.receive, found)
 
 
 ENDPOINTS = [people, timeline]

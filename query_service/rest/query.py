@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from litestar import Request, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
@@ -12,7 +11,6 @@ from litestar.openapi.spec.enums import OpenAPIType
 
 from query_service.query.catalog import METRICS
 from query_service.query.date_words import COMPARISONS, RANGE_RULE
-from query_service.query.errors import InvalidParameter
 from query_service.query.path import QueryPath
 from query_service.query.periods import AUTO
 from query_service.query.query_answer import QueryAnswer
@@ -22,7 +20,7 @@ from query_service.rest.disconnect import unless_gone
 from query_service.rest.problems import PROBLEMS
 from query_service.rest.responses import READS_BY_POST
 
-MAX_BODY_BYTES = 64 * 1024
+PATH = "/v2/query"
 
 EXAMPLES = {
     "days": Example(
@@ -98,7 +96,7 @@ class QuestionOperation(Operation):
 
 
 @post(
-    "/v2/query",
+    PATH,
     status_code=200,
     summary="Any metric by period and dimensions",
     responses=PROBLEMS,
@@ -115,17 +113,4 @@ async def query(
     the row of what lies beyond the 1,000 largest values. `previous` and `change_percent` only with `compare`.
     """
     path: QueryPath = state.path
-    return await unless_gone(request, path.query(decode(await request.body()), covered))
-
-
-def decode(body: bytes) -> dict[str, Any]:
-    """The question in a request's body. Raises InvalidParameter where it is no JSON object."""
-    if len(body) > MAX_BODY_BYTES:
-        raise InvalidParameter("body", f"The body has {len(body)} bytes.", f"At most {MAX_BODY_BYTES} bytes.")
-    try:
-        asked = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        asked = None
-    if not isinstance(asked, dict):
-        raise InvalidParameter("body", "The body is no JSON object.", "A JSON object with metrics.")
-    return asked
+    return await unless_gone(request.receive, path.query_json(await request.body(), covered))

@@ -55,7 +55,7 @@ def _written(
     form = FORMATS.get(media_type)
     etag = encoded.etag if form is None else f'{encoded.etag[:-1]}-{form.ending}"'
     headers["etag"] = etag
-    if _has(request.headers.get("if-none-match"), etag):
+    if is_known(request.headers.get("if-none-match"), etag):
         return ASGIResponse(headers=headers, status_code=304)
     if form is None:
         return ASGIResponse(body=encoded.body, headers=headers, media_type=JSON)
@@ -75,7 +75,7 @@ def _parts(content: Any) -> tuple[Any, Any] | None:
     return None
 
 
-def _has(given: str | None, etag: str) -> bool:
+def is_known(given: str | None, etag: str) -> bool:
     """Whether `If-None-Match` names the answer, by the weak comparison of RFC 9110."""
     if given is None:
         return False

@@ -1,5 +1,6 @@
 """Statements through asyncpg: values by name, errors as psycopg's, and connections that come and go."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,10 +64,32 @@ async def test_a_postgres_that_is_away_is_an_operational_error() -> None:
 async def test_who_finds_no_free_connection_hears_of_it(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_PATIENCE_SECONDS", 1.0)
     async with PreparedPool(database, max_size=1, statement_timeout_ms=5_000) as pool:
-        connection = await pool._acquired()
+        long = asyncio.create_task(pool.rows("select pg_sleep(3)", {}))
+        await asyncio.sleep(0.1)
         with pytest.raises(PoolTimeout):
             await pool.rows("select 1", {})
-        await pool._opened.release(connection)
+        await long
+
+
+async def test_a_question_that_is_given_up_is_cut_and_leaves_its_connection_to_the_next(database: str) -> None:
+    async with PreparedPool(database, max_size=1, statement_timeout_ms=30_000) as pool:
+        long = asyncio.create_task(pool.rows("select pg_sleep(20)", {}))
+        await asyncio.sleep(0.1)
+        long.cancel()
+        async with asyncio.timeout(5):
+            assert [tuple(row) for row in await pool.rows("select 2", {})] == [(2,)]
+        assert pool.get_stats() == {"pool_size": 1, "pool_available": 1, "requests_waiting": 0}
+
+
+async def test_a_postgres_that_was_away_is_found_again(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with PreparedPool(database, max_size=1, statement_timeout_ms=5_000) as pool:
+        there = pool._address
+        monkeypatch.setattr(pool, "_address", "postgresql://nobody@127.0.0.1:1/none")
+        for _ in range(2):
+            with pytest.raises(psycopg.OperationalError):
+                await pool.rows("select 1", {})
+        monkeypatch.setattr(pool, "_address", there)
+        assert len(await pool.rows("select 1", {})) == 1
 
 
 @pytest.mark.parametrize(

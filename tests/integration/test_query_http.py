@@ -42,6 +42,55 @@ def test_a_question_is_answered_with_what_it_rests_on(service: Service) -> None:
     assert answer.json()["meta"]["why"] == "metric by day"
 
 
+# A header that comes twice sends a question through the framework (rest/direct.py), which is the reference.
+TWICE = [("X-Any", "1"), ("X-Any", "2")]
+SAME = ("content-type", "content-length", "cache-control", "vary", "etag", "www-authenticate", "retry-after")
+
+
+@pytest.mark.parametrize(
+    ("content", "key", "headers"),
+    [
+        (QUESTION, "read", {}),
+        (QUESTION, "admin", {"Accept": "*/*"}),
+        ({**QUESTION, "compare": "previous_period"}, "read", {"Accept": "application/json;q=0.5, text/html"}),
+        (QUESTION, "read", {"If-None-Match": "*"}),
+        (QUESTION, "read", {"If-None-Match": 'W/"another"'}),
+        (QUESTION, "write", {}),
+        (QUESTION, "em_r_nobody", {}),
+        (QUESTION, "read", {"Authorization": "Basic eDp5"}),
+        (QUESTION, "read", {"Accept": "text/html"}),
+        ({**QUESTION, "metrics": ["nothing"]}, "read", {}),
+        ({**QUESTION, "app_id": "rival"}, "read", {}),
+        ({**QUESTION, "more": 1}, "read", {}),
+        ({"metrics": ["conversion_rate"], "goal": "none"}, "read", {}),
+        (b"", "read", {}),
+        (b"[]", "read", {}),
+        (b"\xff", "read", {}),
+        (b" " * 70_000, "read", {}),
+    ],
+)
+def test_a_plain_question_is_answered_as_the_framework_answers_it(
+    service: Service, content: object, key: str, headers: dict[str, str]
+) -> None:
+    body = content if isinstance(content, bytes) else json.dumps(content)
+    given = {"Authorization": f"Bearer {service.keys.get(key, key)}"} | headers
+    plain, reference = (
+        httpx.post(f"{service.url}/api/v2/query", content=body, headers=[*given.items(), *more]) for more in ([], TWICE)
+    )
+    assert plain.status_code == reference.status_code
+    assert {name: plain.headers.get(name) for name in SAME} == {name: reference.headers.get(name) for name in SAME}
+    assert ("ratelimit" in plain.headers) == ("ratelimit" in reference.headers)
+    assert _lasting(plain) == _lasting(reference)
+
+
+def _lasting(answer: httpx.Response) -> Any:
+    """The answer without what moves on with the clock."""
+    found = answer.json() if answer.content else None
+    if isinstance(found, dict) and "meta" in found:
+        found["meta"].pop("as_of")
+    return found
+
+
 def test_rows_come_as_csv_arrow_and_ndjson(service: Service) -> None:
     rows = [*csv.DictReader(io.StringIO(ask(service, QUESTION, Accept=CSV).text))]
     assert [int(row["events"]) for row in rows] == EVENTS

@@ -22,7 +22,7 @@ BEGIN, END = "<!-- ingest: written by the benchmark -->", "<!-- ingest: end -->"
 def conditions(scale: Scale) -> str:
     """Machine, versions and sizes, as Markdown."""
     load_average = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    packages = ", ".join(f"{name} {version(name)}" for name in ("nats-py", "psycopg", "pyarrow", "granian", "uvloop"))
+    packages = ", ".join(f"{name} {version(name)}" for name in ("nats-py", "psycopg", "pyarrow", "uvicorn", "uvloop"))
     return (
         f"{datetime.now(UTC):%Y-%m-%d}, {machine()}, {_nats()}, PostgreSQL {binaries.POSTGRES_MAJOR}, {packages}, "
         f"{load.tool()}. Load average before: {load_average}. {scale.envelope_events:,} events in envelopes, "

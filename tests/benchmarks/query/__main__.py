@@ -69,7 +69,7 @@ def run(names: Sequence[str], scale: Scale, *, is_written: bool) -> int:
 def conditions(scale: Scale) -> str:
     """Machine, versions and sizes, as Markdown."""
     packages = ", ".join(
-        f"{name} {version(name)}" for name in ("duckdb", "deltalake", "psycopg", "asyncpg", "granian", "pyarrow")
+        f"{name} {version(name)}" for name in ("duckdb", "deltalake", "psycopg", "asyncpg", "uvicorn", "pyarrow")
     )
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return (

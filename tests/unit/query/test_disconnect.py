@@ -1,12 +1,12 @@
 """A client that leaves takes its question along."""
 
 import asyncio
-from typing import Any, cast
+from typing import cast
 
 import pytest
-from litestar import Request
-from litestar.exceptions import ClientException
+from litestar.types import Receive
 
+from query_service.problems import ClientGone
 from query_service.rest.disconnect import unless_gone
 
 
@@ -38,8 +38,8 @@ class Question:
         return "answer"
 
 
-def request(*messages: str) -> Request[Any, Any, Any]:
-    return cast("Request[Any, Any, Any]", Connection(*messages))
+def request(*messages: str) -> Receive:
+    return cast("Receive", Connection(*messages).receive)
 
 
 async def test_an_answer_that_is_there_at_once_is_given() -> None:
@@ -56,7 +56,7 @@ async def test_an_answer_that_takes_long_is_given() -> None:
 
 async def test_a_client_that_leaves_cancels_its_question() -> None:
     question = Question()
-    with pytest.raises(ClientException):
+    with pytest.raises(ClientGone):
         await unless_gone(request("http.disconnect"), question.answer())
     assert question.is_cancelled
 

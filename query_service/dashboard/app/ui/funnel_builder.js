@@ -2,6 +2,7 @@
 import { html } from "../html.js";
 import { WINDOW_UNITS, eventWords, fitting, midnight, windowParts } from "../data/definitions.js";
 import { zone } from "../format.js";
+import { DraftField } from "./draft_field.js";
 import { BreakdownChoice, Conditions, EventPicker } from "./event_picker.js";
 import { Exclusions } from "./exclusions.js";
 import { Icon } from "./icon.js";
@@ -28,7 +29,7 @@ export function FunnelBuilder({ funnel, onChange }) {
         <button type="button" class="button plain icon" aria-label=${`Move step ${at + 1} up`} disabled=${at === 0} onClick=${() => swap(at)}><span aria-hidden="true">↑</span></button>
         <button type="button" class="button plain icon" aria-label=${`Remove step ${at + 1}`} disabled=${steps.length < 3} onClick=${() => replace(at)}><${Icon} name="close" /></button></div>
       <div class="step-more"><${Conditions} about=${`step ${at + 1}`} value=${step} onChange=${(/** @type {Step} */ one) => replace(at, one)} />
-      <input class="field step-name" aria-label=${`Name of step ${at + 1}`} placeholder=${`Called ${eventWords(step)}`} maxlength="200" value=${step.name ?? ""} onChange=${(/** @type {any} */ event) => replace(at, { ...step, name: event.target.value.trim() || undefined })} /></div>
+      <${DraftField} class="field step-name" aria-label=${`Name of step ${at + 1}`} placeholder=${`Called ${eventWords(step)}`} maxlength="200" value=${step.name ?? ""} onDone=${(/** @type {string} */ text) => replace(at, { ...step, name: text.trim() || undefined })} /></div>
     </li>`)}</ol>
     ${steps.length < MOST_STEPS && html`<button type="button" class="button plain tiny" onClick=${() => setSteps([...steps, {}])}><${Icon} name="plus" />Add a step</button>`}
     <${Exclusions} funnel=${funnel} onChange=${(/** @type {any[]} */ exclude) => onChange({ ...funnel, exclude: exclude.length ? exclude : undefined })} />
@@ -47,7 +48,7 @@ function Options({ funnel, onChange }) {
     <label class="named">Order<select class="field" value=${funnel.order ?? "ordered"} onChange=${(/** @type {any} */ event) => onChange(fitting({ ...funnel, order: event.target.value }))}>
       ${ORDERS.map(([value, text]) => html`<option key=${value} value=${value}>${text}</option>`)}</select></label>
     <fieldset class="named"><legend>Within</legend><div class="pair">
-      <input class="field" type="number" min="1" max="9999" required aria-label="Time from first to last step" value=${count} onChange=${(/** @type {any} */ event) => event.target.value > 0 && set({ window: `${Number(event.target.value)}${unit}` })} />
+      <${DraftField} class="field" type="number" min="1" max="9999" required aria-label="Time from first to last step" value=${count} onDone=${(/** @type {string} */ text) => Number(text) > 0 && set({ window: `${Number(text)}${unit}` })} />
       <select class="field" aria-label="Unit of that time" value=${unit} onChange=${(/** @type {any} */ event) => set({ window: `${count}${event.target.value}` })}>
         ${WINDOW_UNITS.map(([value, text]) => html`<option key=${value} value=${value}>${text}</option>`)}</select></div></fieldset>
     <label class="named">Who began in<select class="field" value=${funnel.from ? OWN : days} onChange=${setDays}>
@@ -68,8 +69,8 @@ function Between({ funnel, onChange }) {
     onChange({ from: midnight(start, zone.value), to: midnight(dayOf(Date.parse(end) + DAY_MS), zone.value) });
   };
   return html`<fieldset class="named"><legend>First and last day</legend><div class="pair days-pair">
-    <input class="field" type="date" required aria-label="First day" value=${first} onChange=${(/** @type {any} */ event) => event.target.value && set(event.target.value, last)} />
-    <input class="field" type="date" required aria-label="Last day" value=${last} onChange=${(/** @type {any} */ event) => event.target.value && set(first, event.target.value)} /></div></fieldset>`;
+    <${DraftField} class="field" type="date" required aria-label="First day" value=${first} onDone=${(/** @type {string} */ day) => day && set(day, last)} />
+    <${DraftField} class="field" type="date" required aria-label="Last day" value=${last} onDone=${(/** @type {string} */ day) => day && set(first, day)} /></div></fieldset>`;
 }
 
 /** @param {number} ms */
