@@ -120,6 +120,9 @@ class PreparedPool:
         started = time.perf_counter()
         try:
             free = self._free.get_nowait() if not self._free.empty() else await self._awaited(self._free)
+            if free is not None and free.is_closed():
+                self._made.discard(free)
+                free = None
             return free or await self._connected(self._free)
         finally:
             if self._waits is not None:
@@ -151,6 +154,9 @@ class PreparedPool:
             if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | OSError):
                 raise _as_psycopg(error) from error
             raise
+        if self._free is not places:
+            connection.terminate()
+            raise psycopg.OperationalError("the pool was closed")
         self._made.add(connection)
         return connection
 

@@ -47,10 +47,15 @@ async def test_a_statement_ends_at_its_limit_and_the_next_is_answered(pool: Prep
     assert len(await pool.rows("select 1", {})) == 1
 
 
-async def test_a_connection_that_was_ended_is_made_anew(pool: PreparedPool, database: str) -> None:
+@pytest.mark.parametrize("is_known_to_be_gone", [False, True])
+async def test_a_connection_that_was_ended_is_made_anew(
+    pool: PreparedPool, database: str, is_known_to_be_gone: bool
+) -> None:
     [(pid,)] = await pool.rows("select pg_backend_pid()", {})
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("select pg_terminate_backend(%s, 5000)", [pid])
+    if is_known_to_be_gone:
+        await asyncio.sleep(0.2)
     [(other,)] = await pool.rows("select pg_backend_pid()", {})
     assert other != pid
 
