@@ -26,6 +26,8 @@ from tests.databases import drop_database
 from tests.workers import free_ports, scheduler
 
 TEST_STATE = Path(__file__).resolve().parent.parent / ".test-state"
+# Files that live in memory, where the system has such a place with room for a cluster of databases.
+MEMORY, MEMORY_BYTES = Path("/dev/shm"), 4 * 1024**3
 NUMBERS = count(1)
 
 # A busy machine is slow to generate, which says nothing about our code; and a run that failed can be had again.
@@ -59,10 +61,23 @@ def _no_settings_from_outside() -> Iterator[None]:
 def state_directory() -> Iterator[Path]:
     """This session's directory inside the repository; it goes afterwards, as do those of killed sessions."""
     TEST_STATE.mkdir(exist_ok=True)
-    for old in TEST_STATE.glob("session-*"):
+    yield from _session_directory(TEST_STATE, "session")
+
+
+@pytest.fixture(scope="session")
+def quick_directory(state_directory: Path) -> Iterator[Path]:
+    """As `state_directory`, in memory if there is room: for what nobody needs after a crash."""
+    if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES:
+        yield from _session_directory(MEMORY, "eventmill_tests")
+    else:
+        yield state_directory
+
+
+def _session_directory(parent: Path, name: str) -> Iterator[Path]:
+    for old in parent.glob(f"{name}-*"):
         if not psutil.pid_exists(int(old.name.split("-")[1])):
             shutil.rmtree(old, ignore_errors=True)  # another process of this run may be at it
-    directory = Path(tempfile.mkdtemp(prefix=f"session-{os.getpid()}-", dir=TEST_STATE))
+    directory = Path(tempfile.mkdtemp(prefix=f"{name}-{os.getpid()}-", dir=parent))
     yield directory
     shutil.rmtree(directory)
 
@@ -133,9 +148,11 @@ def own_nats(new_directory: Callable[[], Path]) -> Iterator[tuple[NatsServer, Se
 
 
 @pytest.fixture(scope="session")
-def postgres(new_directory: Callable[[], Path]) -> Iterator[PostgresServer]:
+def postgres(quick_directory: Path) -> Iterator[PostgresServer]:
     """The session's PostgreSQL; tests take `database`, a database of their own on it."""
-    postgres = _postgres_server(new_directory(), _ForgetfulPostgres)
+    directory = quick_directory / "cluster"
+    directory.mkdir()
+    postgres = _postgres_server(directory, _ForgetfulPostgres)
     server = postgres.server()
     server.start()
     yield postgres
