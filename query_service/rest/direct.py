@@ -33,7 +33,7 @@ class DirectQuestions:
     """ASGI application: answers plain questions itself, and leaves everything else to `app`."""
 
     def __init__(self, app: Litestar) -> None:
-        self._app = app
+        self.app = app
         self._path: QueryPath = app.state.path
         self._limits: RequestLimits = app.state.limits
         self._authenticator: Authenticator = app.state.authenticator
@@ -43,7 +43,7 @@ class DirectQuestions:
         """Serve one connection."""
         given = _plain_headers(scope)
         if given is None:
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         status, headers, body = await self._answered(given, scope, receive)
         await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -15,6 +15,7 @@ from eventmill.settings import Settings
 from ingest_service.gateway.app import create_app as create_gateway
 from ingest_service.gateway.front import IngestFront
 from query_service.app import create_app as create_query_service
+from query_service.rest.direct import DirectQuestions
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -68,7 +69,9 @@ def test_the_http_page_lists_exactly_the_routes_of_the_service(heading, create_a
     assert _listed_routes(heading) == _routes_of(create_app(settings)._app)
 
 
-def _routes_of(app: Litestar | IngestFront) -> set[tuple[str, str]]:
+def _routes_of(app: Litestar | IngestFront | DirectQuestions) -> set[tuple[str, str]]:
+    if isinstance(app, DirectQuestions):
+        return _routes_of(app.app)
     if isinstance(app, IngestFront):
         return {("POST", path) for path in app.endpoints} | _routes_of(app.app)
     found = set()
