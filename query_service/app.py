@@ -39,7 +39,7 @@ from query_service.query.executor import Executor
 from query_service.query.query_answer import QueryAnswer
 from query_service.rest import dashboards, health
 from query_service.rest.catalog import CatalogReader
-from query_service.rest.direct import DirectQuestions
+from query_service.rest.direct_questions import DirectQuestions
 from query_service.rest.metrics import api
 from query_service.rest.sign_in import auth
 from query_service.websocket.live import live

@@ -5,7 +5,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-# A request's line and headers: at most so many bytes, and they have come within so many seconds.
+# A request's line and headers: refused once so many bytes have come without an end, or so many seconds have passed.
 MAX_HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 30.0
 

@@ -21,6 +21,7 @@ from query_service.query import definition_sql as sql
 from query_service.query.answer import Meta
 from query_service.query.errors import InvalidParameter
 from query_service.query.executor import Executor
+from query_service.query.json_body import json_object
 from query_service.query.model import Parameters, Tenant
 from query_service.query.ranges import date_range
 
@@ -65,7 +66,7 @@ class DefinitionQueries:
 
     async def create(self, kind: Kind, tenant: Tenant, body: bytes, actor: str) -> DefinitionAnswer:
         """Store the definition in `body` (JSON: name, perhaps identifier, and the definition's own fields)."""
-        given = _decoded(body)
+        given = json_object(body, "name and the definition")
         name, identifier = given.pop("name", None), given.pop("identifier", None)
 
         def store() -> UUID:
@@ -171,16 +172,6 @@ def _range(row: Mapping[str, Any], tenant: Tenant) -> dict[str, str]:
 
 
 _SIDES = {"start": "from", "end": "to"}
-
-
-def _decoded(body: bytes) -> dict[str, Any]:
-    try:
-        given = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        given = None
-    if not isinstance(given, dict):
-        raise InvalidParameter("body", "The body is no JSON object.", "A JSON object with name and the definition.")
-    return given
 
 
 def _one_of(field: str, text: str | None, allowed: Sequence[str], default: str) -> str:

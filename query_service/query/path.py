@@ -14,8 +14,8 @@ from query_service.query.model import Parameters, Tenant
 from query_service.query.page_days import page_days_query, plan_page_days
 from query_service.query.pages import pages_answer, pages_query, plan_pages
 from query_service.query.query_answer import QueryAnswer
+from query_service.query.question_reader import Asked, QuestionReader
 from query_service.query.questions import Questions, Sources
-from query_service.query.read_questions import Asked, ReadQuestions
 from query_service.query.sources import LakeSource, LiveSource
 from query_service.query.tenants import Tenants
 from query_service.query.timeseries import timeseries_query
@@ -47,7 +47,7 @@ class QueryPath:
         self._executor, self._clock = executor, clock
         self._questions = Questions(Sources(executor, lake, live), cache or AnswerCache(), clock)
         self._tenants = Tenants(executor)
-        self._read = ReadQuestions()
+        self._read = QuestionReader()
 
     async def query(self, asked: Mapping[str, Any], covered: Sequence[str]) -> QueryAnswer:
         """The answer to a question of version 2 (query/spec.py): rows of metrics by period and dimensions."""

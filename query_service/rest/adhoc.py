@@ -8,11 +8,12 @@ from litestar.di import NamedDependency
 
 from eventmill.errors import DefinitionError
 from query_service.lake.service import Lake
+from query_service.query.json_body import json_object
 from query_service.query.lake_funnels import parse_funnel_query, parse_retention_query
 from query_service.query.lake_meta import LakeRows
 from query_service.query.model import Tenant
 from query_service.query.path import QueryPath, utc_now
-from query_service.query.read_questions import decode
+from query_service.query.question_reader import MAX_BODY_BYTES
 from query_service.rest.disconnect import unless_gone
 from query_service.rest.problems import PROBLEMS
 from query_service.rest.responses import READS_BY_POST
@@ -24,7 +25,7 @@ async def asked_of(
     request: Request[Any, Any, Any], state: State, covered: tuple[str, ...]
 ) -> tuple[dict[str, Any], Tenant]:
     """The body's fields without app_id, and the app that it names, else the only one."""
-    asked = decode(await request.body())
+    asked = json_object(await request.body(), "the definition", MAX_BODY_BYTES)
     app_id = asked.pop("app_id", None)
     if app_id is not None and not isinstance(app_id, str):
         raise DefinitionError("app_id", "a text")

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 from litestar import Request
 
 from eventmill.errors import DefinitionError
 from query_service.access_problems import PreconditionRequired
 from query_service.query.errors import InvalidParameter
+from query_service.query.json_body import json_object as parsed
 
 MAX_BODY_BYTES = 256 * 1024
 _ETAG = re.compile(r'"(\d{1,9})"')
@@ -18,15 +18,7 @@ _ETAG = re.compile(r'"(\d{1,9})"')
 
 async def json_object(request: Request[Any, Any, Any], fields: Sequence[str]) -> dict[str, Any]:
     """The body's JSON object. Raises InvalidParameter for anything else, and for a field that is none of `fields`."""
-    body = await request.body()
-    if len(body) > MAX_BODY_BYTES:
-        raise InvalidParameter("body", f"The body has {len(body)} bytes.", f"At most {MAX_BODY_BYTES} bytes.")
-    try:
-        given = msgspec.json.decode(body) if body else {}
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        given = None
-    if not isinstance(given, dict):
-        raise InvalidParameter("body", "The body is no JSON object.", f"A JSON object with {', '.join(fields)}.")
+    given = parsed(await request.body() or b"{}", ", ".join(fields), MAX_BODY_BYTES)
     for name in given:
         if name not in fields:
             raise InvalidParameter(str(name), f"There is no field {name!r}.", f"One of: {', '.join(fields)}.")

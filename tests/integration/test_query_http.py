@@ -42,7 +42,7 @@ def test_a_question_is_answered_with_what_it_rests_on(service: Service) -> None:
     assert answer.json()["meta"]["why"] == "metric by day"
 
 
-# A header that comes twice sends a question through the framework (rest/direct.py), which is the reference.
+# A header that comes twice sends a question through the framework (rest/direct_questions.py), which is the reference.
 TWICE = [("X-Any", "1"), ("X-Any", "2")]
 SAME = ("content-type", "content-length", "cache-control", "vary", "etag", "www-authenticate", "retry-after")
 

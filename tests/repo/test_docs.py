@@ -15,7 +15,7 @@ from eventmill.settings import Settings
 from ingest_service.gateway.app import create_app as create_gateway
 from ingest_service.gateway.front import IngestFront
 from query_service.app import create_app as create_query_service
-from query_service.rest.direct import DirectQuestions
+from query_service.rest.direct_questions import DirectQuestions
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

@@ -53,8 +53,12 @@ def measure(room: Room, scale: Scale) -> list[Outcome]:
             raise VoidRunError(f"the flood was none: {sent}")
         stored = site.connected(stored_requests)
     expect_each_once(flooded.ledger, stored)
+    told = ", ".join(
+        f"{number:,} {'answered ' + answer if answer.isdigit() else answer}"
+        for answer, number in sorted(flooded.answers.items())
+    )
     sides = [
-        Side(f"sent in {scale.flood_seconds:g} s: {flooded.answers}", "events/s", [flooded.sent]),
+        Side(f"sent in {scale.flood_seconds:g} s, as requests: {told}", "events/s", [flooded.sent]),
         Side("acknowledged, each stored once", "events/s", [flooded.acknowledged]),
         Side("capacity", "events/s", [capacity.acknowledged]),
     ]

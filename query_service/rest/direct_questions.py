@@ -15,7 +15,7 @@ from query_service.auth import Authenticator, token_of
 from query_service.limits import RequestLimits
 from query_service.query.path import QueryPath
 from query_service.query.query_answer import Encoded
-from query_service.query.read_questions import MAX_BODY_BYTES
+from query_service.query.question_reader import MAX_BODY_BYTES
 from query_service.rest.disconnect import unless_gone
 from query_service.rest.formats import JSON, chosen
 from query_service.rest.query import PATH

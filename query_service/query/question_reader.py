@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
 from query_service.query import spec_fields
-from query_service.query.errors import InvalidParameter
+from query_service.query.json_body import json_object
 from query_service.query.model import Tenant
 from query_service.query.spec import FIELDS, QuerySpec, parse
 
@@ -41,7 +39,7 @@ class Asked:
         return self.spec
 
 
-class ReadQuestions:
+class QuestionReader:
     """The questions that came last, by their bytes."""
 
     def __init__(self) -> None:
@@ -51,22 +49,9 @@ class ReadQuestions:
         """The question in a body. Raises InvalidParameter where it is no JSON object."""
         known = self._known.get(body)
         if known is None:
-            known = Asked(decode(body))
+            known = Asked(json_object(body, "metrics", MAX_BODY_BYTES))
             if len(body) <= _LONGEST:
                 self._known[body] = known
                 if len(self._known) > _MOST:
                     self._known.popitem(last=False)
         return known
-
-
-def decode(body: bytes) -> dict[str, Any]:
-    """The JSON object in a body. Raises InvalidParameter."""
-    if len(body) > MAX_BODY_BYTES:
-        raise InvalidParameter("body", f"The body has {len(body)} bytes.", f"At most {MAX_BODY_BYTES} bytes.")
-    try:
-        asked = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        asked = None
-    if not isinstance(asked, dict):
-        raise InvalidParameter("body", "The body is no JSON object.", "A JSON object with metrics.")
-    return asked
